@@ -1,0 +1,29 @@
+# `make demo` and `make test` need nothing but Python 3.11 or newer and a C++ compiler.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test check clean
+
+demo: $(STAMP)
+	$(BIN)/unrolled sample co2 -o out/demo/co2.csv
+	$(BIN)/unrolled forecast out/demo/co2.csv -h 52 --level 80 --level 95 -o out/demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+# Made anew when the dependencies change; the project itself is installed as links to the source.
+# --group needs pip 25.1, so pip comes first.
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	touch $@
+
+clean:
+	rm -rf .venv out

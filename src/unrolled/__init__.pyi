@@ -1,0 +1,1 @@
+from .errors import UnrolledError as UnrolledError
