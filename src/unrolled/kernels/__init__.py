@@ -1,0 +1,10 @@
+"""Implementations of one layer's time loop, and the choice among them."""
+
+from .kernel import Call as Call
+from .kernel import Kernel as Kernel
+from .kernel import Run as Run
+from .ragged import Ragged as Ragged
+from .registry import KERNELS as KERNELS
+from .registry import choose as choose
+from .registry import explain as explain
+from .registry import kernel_names as kernel_names

@@ -1,0 +1,72 @@
+"""What a kernel is: one layer, one direction, the whole time loop.
+
+Shapes: T = time, N = batch, F = input features, S = width of the first state, which is the output.
+Everything is time-major, whatever the user's `batch_first` says.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..cells import Cell, State
+from .ragged import Ragged
+
+
+class Call(NamedTuple):
+    """Everything about one call that may decide which kernels can run it."""
+
+    cell: Cell[Any]
+    time: int
+    batch: int
+    features: int
+    dtype: torch.dtype
+    device: str
+    ragged: bool = False
+    empty_rows: bool = False
+    wants_gates: bool = False
+    needs_grad: bool = False
+
+
+class Run(NamedTuple):
+    """What a kernel gives back.
+
+    `output` is 0 at padded steps; `state` is that of each sequence's last valid step. `record`,
+    where it was asked for, holds every gate and state after each step by name, each (T, N, ·).
+    """
+
+    output: Float[Tensor, "T N S"]
+    state: State
+    record: dict[str, Tensor] | None = None
+
+
+class Kernel(ABC):
+    """One implementation; a subclass is final and holds no state."""
+
+    name: ClassVar[str]
+
+    @abstractmethod
+    def verdict(self, call: Call) -> str:
+        """Return "yes", or the reason why this kernel cannot run `call`."""
+
+    @abstractmethod
+    def run(
+        self,
+        cell: Cell[Any],
+        x_TNF: Float[Tensor, "T N F"],
+        state: State,
+        weights: Any,
+        *,
+        ragged: Ragged | None = None,
+        reverse: bool = False,
+        record: bool = False,
+    ) -> Run:
+        """Run all steps; `reverse` starts at each sequence's last valid step and goes back to 0."""
+
+    @abstractmethod
+    def step(self, cell: Cell[Any], x_NF: Float[Tensor, "N F"], state: State, weights: Any) -> State:
+        """Run a single step."""

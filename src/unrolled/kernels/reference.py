@@ -1,0 +1,72 @@
+"""The cell's own equations in a loop over time: slow, plain, and what every other kernel is held to.
+
+Shapes: T = time, N = batch, F = input features, S = width of the output.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Final, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from ..cells import Cell, Gates, State
+from .kernel import Call, Kernel, Run
+from .ragged import Ragged
+
+_OUTPUT: Final = "h"  # every cell's first state
+
+
+@final
+class ReferenceKernel(Kernel):
+    """Runs anything, on any device, differentiable to any order."""
+
+    name: ClassVar[str] = "reference"
+
+    def verdict(self, call: Call) -> str:
+        """Always "yes": this kernel is the definition."""
+        return "yes"
+
+    def run(
+        self,
+        cell: Cell[Any],
+        x_TNF: Float[Tensor, "T N F"],
+        state: State,
+        weights: Any,
+        *,
+        ragged: Ragged | None = None,
+        reverse: bool = False,
+        record: bool = False,
+    ) -> Run:
+        """Run the equations step by step; a sequence's state stands still at its padded steps."""
+        if ragged is not None:
+            # Whatever the padding holds, NaN included, must not reach a gradient.
+            x_TNF = x_TNF.where(ragged.valid_TN1, 0)
+        steps: list[Gates] = []
+        for t in _order(len(x_TNF), reverse):
+            new, gates = cell.step(x_TNF[t], state, weights)
+            state = new if ragged is None else _hold(ragged.valid_TN1[t], new, state)
+            names = dict(zip(cell.states, state, strict=True))
+            steps.append(gates | names if record else {_OUTPUT: state[0]})
+        stacked = _stack(steps[::-1] if reverse else steps, ragged)
+        return Run(stacked[_OUTPUT], state, stacked if record else None)
+
+    def step(self, cell: Cell[Any], x_NF: Float[Tensor, "N F"], state: State, weights: Any) -> State:
+        """Run the equations once."""
+        return cell.step(x_NF, state, weights)[0]
+
+
+def _order(steps: int, reverse: bool) -> range:
+    return range(steps - 1, -1, -1) if reverse else range(steps)
+
+
+def _hold(valid_N1: Tensor, new: State, old: State) -> State:
+    return tuple(torch.where(valid_N1, n, o) for n, o in zip(new, old, strict=True))
+
+
+def _stack(steps: list[Gates], ragged: Ragged | None) -> dict[str, Tensor]:
+    stacked = {name: torch.stack([step[name] for step in steps]) for name in steps[0]}
+    if ragged is None:
+        return stacked
+    return {name: values.where(ragged.valid_TN1, 0) for name, values in stacked.items()}

@@ -1,0 +1,129 @@
+"""The three forms of input (padded batch, one sequence, PackedSequence) and the way back from each.
+
+Inside, everything is time-major and batched: x (T, N, F), output (T, N, Y), states (L·D, N, S).
+Shapes: T = time, N = batch, F = input features, Y = output features, S = width of a state.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from ..kernels import Ragged
+from ..kernels.ragged import pack, pad
+from .lengths import read_lengths
+
+
+class Form(ABC):
+    """How the user gave the input, and so how the results go back."""
+
+    x: Float[Tensor, "T N F"]
+    ragged: Ragged | None
+
+    @abstractmethod
+    def state_in(self, state: Tensor) -> Tensor:
+        """Bring an initial state into the inside layout."""
+
+    @abstractmethod
+    def state_out(self, state: Tensor) -> Tensor:
+        """Bring a final state into the user's layout."""
+
+    @abstractmethod
+    def output(self, y_TNY: Tensor) -> Tensor | PackedSequence:
+        """Bring the output into the user's layout."""
+
+
+def open_input(x: Any, lengths: Any, batch_first: bool) -> Form:
+    """Read a checked input."""
+    if isinstance(x, PackedSequence):
+        return PackedForm.of(x)
+    if x.dim() == 2:
+        return SingleForm(x.unsqueeze(1))
+    x_TNF = x.transpose(0, 1) if batch_first else x
+    steps = x_TNF.shape[0]
+    ragged = None if lengths is None else Ragged.of(read_lengths(lengths), steps, x.device)
+    return PaddedForm(x_TNF, ragged, batch_first)
+
+
+@final
+@dataclass(frozen=True)
+class PaddedForm(Form):
+    """A padded batch; its states need no change."""
+
+    x: Float[Tensor, "T N F"]
+    ragged: Ragged | None
+    batch_first: bool
+
+    def state_in(self, state: Tensor) -> Tensor:
+        """Unchanged: states are never batch-first."""
+        return state
+
+    def state_out(self, state: Tensor) -> Tensor:
+        """Unchanged: states are never batch-first."""
+        return state
+
+    def output(self, y_TNY: Tensor) -> Tensor:
+        """Put the batch axis first where the user has it first."""
+        return y_TNY.transpose(0, 1) if self.batch_first else y_TNY
+
+
+@final
+@dataclass(frozen=True)
+class SingleForm(Form):
+    """One sequence without a batch axis."""
+
+    x: Float[Tensor, "T 1 F"]
+    ragged: None = None
+
+    def state_in(self, state: Tensor) -> Tensor:
+        """Add the batch axis."""
+        return state.unsqueeze(1)
+
+    def state_out(self, state: Tensor) -> Tensor:
+        """Take the batch axis away."""
+        return state.squeeze(1)
+
+    def output(self, y_TNY: Tensor) -> Tensor:
+        """Take the batch axis away."""
+        return y_TNY.squeeze(1)
+
+
+@final
+@dataclass(frozen=True)
+class PackedForm(Form):
+    """A PackedSequence: inside, its sequences stand in its own order, the longest first."""
+
+    x: Float[Tensor, "T N F"]
+    ragged: Ragged | None
+    packed: PackedSequence
+
+    @classmethod
+    def of(cls, packed: PackedSequence) -> PackedForm:
+        """Pad the sequence."""
+        steps, batch = len(packed.batch_sizes), int(packed.batch_sizes[0])
+        ended = torch.arange(1, batch + 1)[:, None] <= packed.batch_sizes
+        ragged = Ragged.of(ended.sum(1).tolist(), steps, packed.data.device)
+        if ragged is None:
+            return cls(packed.data.view(steps, batch, -1), None, packed)
+        return cls(pad(packed.data, ragged.packed_P, steps, batch), ragged, packed)
+
+    def state_in(self, state: Tensor) -> Tensor:
+        """Sort by length."""
+        order = self.packed.sorted_indices
+        return state if order is None else state.index_select(-2, order)
+
+    def state_out(self, state: Tensor) -> Tensor:
+        """Undo the sorting."""
+        order = self.packed.unsorted_indices
+        return state if order is None else state.index_select(-2, order)
+
+    def output(self, y_TNY: Tensor) -> PackedSequence:
+        """Pack the output as the input was."""
+        data = y_TNY.flatten(0, 1) if self.ragged is None else pack(y_TNY, self.ragged.packed_P)
+        return PackedSequence(data, self.packed.batch_sizes, self.packed.sorted_indices, self.packed.unsorted_indices)

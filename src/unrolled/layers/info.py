@@ -1,0 +1,175 @@
+"""`info`: versions, threads, kernels, and for a given layer and input which kernel runs and why."""
+
+from __future__ import annotations
+
+import platform
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn.utils.rnn import PackedSequence
+
+from ..errors import ConfigError, DtypeError
+from ..kernels import KERNELS, Call, explain
+from .checks import check_call
+from .forms import open_input
+from .gru import GRU
+from .lstm import LSTM
+from .one_step import RecurrentCell
+from .recurrent import RecurrentLayer
+from .rnn import RNN
+from .stack import describe_call
+from .states import open_states
+
+
+class Choice(NamedTuple):
+    """One layer's kernel (None: none can run it), and what there is to say of every kernel."""
+
+    chosen: str | None
+    reasons: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Info:
+    """What `info` found; its text is meant to be read, its fields to be tested."""
+
+    versions: dict[str, str]
+    threads: int
+    kernels: tuple[str, ...]
+    layer: str = ""
+    input: str = ""
+    choices: tuple[Choice, ...] = field(default=())
+
+    def __str__(self) -> str:
+        lines = [" · ".join(f"{name} {number}" for name, number in self.versions.items())]
+        lines += [f"threads: {self.threads}", f"kernels, the preferred first: {', '.join(self.kernels)}"]
+        lines += [self.layer] if self.layer else []
+        lines += [self.input] if self.input else []
+        for first, last, choice in _grouped(self.choices):
+            name = f"layer {first}" if first == last else f"layers {first} to {last}"
+            lines.append(f"  {name}: {choice.chosen or 'no kernel can run this'}")
+            lines += [f"    {kernel:10} {reason}" for kernel, reason in choice.reasons.items()]
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was found as plain JSON types."""
+        fields = {name: getattr(self, name) for name in ("versions", "threads", "layer", "input")}
+        choices = [choice._asdict() for choice in self.choices]
+        return fields | {"kernels": list(self.kernels), "choices": choices}
+
+
+def info(layer: Any = None, x: Any = None, lengths: Any = None) -> Info:
+    """Say which kernel runs a layer on an input, and why not each other one.
+
+    Args:
+        layer: One of this package's layers or cells; without it only versions, threads and kernels are told.
+        x: An input for it, as in a call; grad mode counts as it is now.
+        lengths: As in a call.
+
+    Returns:
+        An object whose text (`print`) has it all.
+
+    Raises:
+        ConfigError: An input without a layer.
+        DtypeError: `layer` is none of ours.
+        ShapeError: The input does not fit the layer.
+
+    Example:
+        >>> import torch
+        >>> import unrolled
+        >>> lstm = unrolled.LSTM(7, 50, num_layers=2)
+        >>> about = unrolled.info(lstm, torch.randn(96, 32, 7))
+        >>> for line in str(about).splitlines()[3:]:
+        ...     print(line)
+        LSTM(7, 50, num_layers=2)
+        input (T=96, N=32, F=7), torch.float32 on cpu, gradients wanted
+          layers 0 to 1: torch
+            torch      chosen
+            reference  can run this, but torch is preferred
+    """
+    general = Info(_versions(), torch.get_num_threads(), tuple(kernel.name for kernel in KERNELS))
+    if layer is None:
+        if x is not None:
+            raise ConfigError("info was given an input but no layer. Call info(layer, x).")
+        return general
+    if not isinstance(layer, RecurrentLayer | RecurrentCell):
+        raise DtypeError(
+            f"info expected one of unrolled's layers; got {type(layer).__name__}. "
+            "unrolled.replace(model) swaps those of torch.nn."
+        )
+    calls = [] if x is None else _calls(layer, x, lengths)
+    return Info(
+        general.versions,
+        general.threads,
+        general.kernels,
+        layer=repr(layer),
+        input=_describe(calls[0]) if calls else "Pass an input to see which kernel runs it.",
+        choices=tuple(_choice(call, layer.kernel) for call in calls),
+    )
+
+
+def info_of_sizes(kind: str, features: int, hidden_size: int, batch: int, time: int, ragged: bool) -> Info:
+    """Return `info` of a fresh layer ("LSTM", "GRU" or "RNN") and an input of these sizes."""
+    layers: dict[str, Any] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
+    lengths = [1 + row % time for row in range(batch)] if ragged else None
+    return info(layers[kind](features, hidden_size, batch_first=True), torch.zeros(batch, time, features), lengths)
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "unrolled": version("unrolled"),
+        "torch": str(torch.__version__),
+        "Python": platform.python_version(),
+    }
+
+
+def _calls(layer: RecurrentLayer | RecurrentCell, x: Tensor | PackedSequence, lengths: Any) -> list[Call]:
+    if isinstance(layer, RecurrentCell):
+        return [layer.describe_call(x, None)]
+    spec, weights = layer.spec(), layer.weights()
+    check_call(spec, x, None, lengths, weights[0][0][0])
+    form = open_input(x, lengths, spec.batch_first)
+    states = open_states(spec, form, None)
+    calls: list[Call] = []
+    for k, features in enumerate(spec.input_sizes()):
+        call = describe_call(spec, k, form.x, form.ragged, states[k], weights[k], record=False)
+        needs_grad = call.needs_grad or any(before.needs_grad for before in calls)
+        calls.append(call._replace(features=features, needs_grad=needs_grad))
+    return calls
+
+
+def _choice(call: Call, asked: str) -> Choice:
+    verdicts = explain(call)
+    able = [name for name, verdict in verdicts.items() if verdict == "yes" and asked in ("auto", name)]
+    chosen = able[0] if able else None
+    return Choice(chosen, {name: _reason(name, v, chosen, asked) for name, v in verdicts.items()})
+
+
+def _reason(name: str, verdict: str, chosen: str | None, asked: str) -> str:
+    if name == chosen:
+        return "chosen" if asked == "auto" else f"chosen by kernel={asked!r}"
+    if verdict != "yes":
+        return f"cannot run this: {verdict}"
+    return f"can run this, but {chosen} is preferred" if asked == "auto" else f"kernel={asked!r} leaves it out"
+
+
+def _describe(call: Call) -> str:
+    ragged = ", ragged" + (" with empty rows" if call.empty_rows else "") if call.ragged else ""
+    grad = "gradients wanted" if call.needs_grad else "no gradients wanted"
+    sizes = f"(T={call.time}, N={call.batch}, F={call.features}){ragged}"
+    return f"input {sizes}, {call.dtype} on {call.device}, {grad}"
+
+
+def _grouped(choices: tuple[Choice, ...]) -> list[tuple[int, int, Choice]]:
+    """Neighbouring layers with the same choice, as (first, last, choice)."""
+    groups: list[tuple[int, int, Choice]] = []
+    for k, choice in enumerate(choices):
+        if groups and groups[-1][2] == choice:
+            groups[-1] = (groups[-1][0], k, choice)
+        else:
+            groups.append((k, k, choice))
+    return groups
