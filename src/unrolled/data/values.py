@@ -1,0 +1,92 @@
+"""Columns of ids and of numbers, from Arrow to numpy, with everything wrong in them said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from unrolled.data.arrow import encode, is_number, is_text, rows_where
+from unrolled.data.wording import counted, first_few
+from unrolled.errors import Problems
+
+Where = Callable[[np.ndarray], list[str]]
+"""How a user finds rows, counted from 0: see `sources.Source.where`."""
+
+_MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "none")
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$|^[+-]?(?i:inf|infinity|nan)$"
+
+
+def read_ids(column: Any, name: str, where: Where, problems: Problems) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return which series each row belongs to, int32 in order of first appearance, and the S ids.
+
+    None where the column cannot tell series apart, which is then noted in `problems`.
+    """
+    if not (is_text(column.type) or pa.types.is_integer(column.type)):
+        problems.add(f"{name!r} holds {column.type}; ids are text or whole numbers.")
+        return None
+    if not check_no_nulls(column, name, "an id", where, problems):
+        return None
+    codes, ids = encode(column)
+    return codes, np.array(ids.to_pylist()) if is_text(column.type) else np.asarray(ids)
+
+
+def check_no_nulls(column: Any, name: str, what: str, where: Where, problems: Problems) -> bool:
+    """Note the rows of a column that are empty, and return whether there are none."""
+    if not column.null_count:
+        return True
+    rows = rows_where(column.is_null())
+    shown = first_few(where(rows[:3]), len(rows))
+    problems.add(f"{name!r}: {counted(len(rows), 'row')} without {what}: {shown}.")
+    return False
+
+
+def read_numbers(column: Any, name: str, where: Where, problems: Problems) -> np.ndarray | None:
+    """Return a column as float64, NaN where it is empty; or None, with what is wrong in `problems`."""
+    if is_text(column.type):
+        column = _numbers_from_text(column, name, where, problems)
+        if column is None:
+            return None
+    elif pa.types.is_boolean(column.type):
+        problems.add(f"{name!r} holds true and false where numbers belong. Write 1 and 0.")
+        return None
+    elif not (is_number(column.type) or pa.types.is_null(column.type)):
+        problems.add(f"{name!r} holds {column.type} where numbers belong.")
+        return None
+    numbers = np.array(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
+    return numbers if _check_finite(numbers, name, where, problems) else None
+
+
+def _numbers_from_text(column: Any, name: str, where: Where, problems: Problems) -> Any:
+    """Return text as numbers if all of it can be read so."""
+    texts = pc.utf8_trim_whitespace(column)
+    missing = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(_MISSING, type=texts.type))
+    texts = pc.if_else(missing, pa.scalar(None, type=texts.type), texts)
+    try:
+        return texts.cast(pa.float64())
+    except pa.ArrowInvalid:
+        wrong = rows_where(pc.invert(pc.match_substring_regex(texts, _NUMBER)))
+    problems.add(_not_numbers(texts, name, wrong, where))
+    return None
+
+
+def _not_numbers(texts: Any, name: str, wrong: np.ndarray, where: Where) -> str:
+    words = [texts[int(row)].as_py() for row in wrong[:3]]
+    shown = [f"{word!r} in {place}" for word, place in zip(words, where(wrong[:3]), strict=True)]
+    commas = any("," in word and word.replace(",", "").replace("-", "").isdigit() for word in words)
+    hint = " Write numbers with a decimal point and without thousands separators." if commas else ""
+    rows = counted(len(wrong), "row")
+    return f"{name!r} has text where numbers belong, in {rows}: {first_few(shown, len(wrong))}.{hint}"
+
+
+def _check_finite(numbers: np.ndarray, name: str, where: Where, problems: Problems) -> bool:
+    rows = np.flatnonzero(np.isinf(numbers))
+    if not len(rows):
+        return True
+    shown = first_few(where(rows[:3]), len(rows))
+    advice = "Leave unknown values empty."
+    problems.add(f"{name!r} is infinite in {counted(len(rows), 'row')}: {shown}. {advice}")
+    return False
