@@ -1,0 +1,146 @@
+"""Backtest: forecasts made as if at earlier times, beside the baselines' and what really came.
+
+Shapes: K cutoffs, S series, h horizon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.panel import Panel
+from unrolled.errors import ConfigError, Problems
+from unrolled.forecast.baselines import baselines
+from unrolled.forecast.config import Config
+from unrolled.forecast.fitted import Fitted, PointsNeeded, fit_panel
+from unrolled.forecast.intervals import Bands
+from unrolled.forecast.scores import Scores, average, score_window
+from unrolled.forecast.train import OnStep
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Backtest:
+    """What was forecast at each cutoff, and what came.
+
+    ids: (S,) the series. cutoffs: (K, S) last known time of each series. times, actual: (K, S, h).
+    forecasts: (K, S, h) by column name, the model first, then the baselines.
+    bands: (K, S, h) lower and upper ends of the model's intervals by level.
+    """
+
+    model: str
+    ids: NDArray[Any]
+    cutoffs: NDArray[np.generic]
+    times: NDArray[np.generic]
+    actual: FloatArray
+    forecasts: dict[str, FloatArray]
+    bands: Bands
+    scores: Scores
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the cutoffs lie and how often the model is trained anew.
+
+    refit: False trains once, before the first cutoff; True at every cutoff; a number n at every n-th.
+    """
+
+    __no_type_check__: ClassVar[bool] = True  # the tests' type checker must not answer before our own checks
+
+    n_windows: int
+    step_size: int
+    refit: bool | int
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        for name, value in (("n_windows", self.n_windows), ("step_size", self.step_size)):
+            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            problems.check(whole, f"{name} is a whole number of at least 1; got {value!r}.")
+        right = isinstance(self.refit, int) and self.refit >= 0
+        problems.check(right, f"refit is False, True or every how many cutoffs to train anew; got {self.refit!r}.")
+        problems.raise_as(ConfigError, "This backtest can't be run:")
+
+    def kept_back(self, h: int) -> Iterator[int]:
+        """Yield how many points at the end are unknown at each cutoff, the earliest cutoff first."""
+        for window in reversed(range(self.n_windows)):
+            yield h + window * self.step_size
+
+    def trains_at(self, window: int) -> bool:
+        """Whether the model is trained anew before this cutoff."""
+        return window == 0 or (bool(self.refit) and window % int(self.refit) == 0)
+
+
+def backtest(
+    panel: Panel,
+    config: Config,
+    plan: Plan,
+    level: Sequence[float] | None,
+    on_fit: Callable[[str], OnStep],
+) -> Backtest:
+    """Run `plan` over `panel`, training as often as it says.
+
+    `on_fit` is told what is about to be trained and returns the function that hears of its steps.
+    """
+    PointsNeeded(config, next(plan.kept_back(config.h))).check(panel)
+    windows: list[_Window] = []
+    fitted: Fitted | None = None
+    for number, kept_back in enumerate(plan.kept_back(config.h)):
+        past = panel.drop_last(kept_back)
+        if fitted is None or plan.trains_at(number):
+            fitted = fit_panel(past, config, on_fit(f"backtest {number + 1}/{plan.n_windows}"))
+        windows.append(_window(panel, past, fitted, level))
+    return _joined(windows, config.cell, panel.ids)
+
+
+@dataclass(frozen=True)
+class _Window:
+    """One cutoff: (S,) and (S, h) arrays."""
+
+    cutoff: NDArray[np.generic]
+    times: NDArray[np.generic]
+    actual: FloatArray
+    forecasts: dict[str, FloatArray]
+    bands: Bands
+    scores: Scores
+
+
+def _window(panel: Panel, past: Panel, fitted: Fitted, level: Sequence[float] | None) -> _Window:
+    config = fitted.config
+    forecast = fitted.forecast(past, level)
+    assert config.season is not None, "a fitted model's settings are resolved"
+    forecasts = {config.cell: forecast.values, **baselines(past, config.h, config.season)}
+    at = _following(panel, past, config.h)
+    scores = score_window(past, panel.values[at], forecasts, forecast.bands, config.cell, config.season)
+    last = past.offsets[1:] - 1
+    return _Window(past.times[last], panel.times[at], panel.values[at], forecasts, forecast.bands, scores)
+
+
+def _following(panel: Panel, past: Panel, h: int) -> NDArray[np.int64]:
+    """Return (S, h) positions in `panel` of the steps that follow `past`."""
+    positions: NDArray[np.int64] = (panel.offsets[:-1] + past.lengths)[:, None] + np.arange(h)
+    return positions
+
+
+def _joined(windows: list[_Window], model: str, ids: NDArray[Any]) -> Backtest:
+    first = windows[0]
+    return Backtest(
+        model=model,
+        ids=ids,
+        cutoffs=np.stack([window.cutoff for window in windows]),
+        times=np.stack([window.times for window in windows]),
+        actual=np.stack([window.actual for window in windows]),
+        forecasts={name: np.stack([window.forecasts[name] for window in windows]) for name in first.forecasts},
+        bands={
+            level: (
+                np.stack([window.bands[level][0] for window in windows]),
+                np.stack([window.bands[level][1] for window in windows]),
+            )
+            for level in first.bands
+        },
+        scores=average([window.scores for window in windows]),
+    )

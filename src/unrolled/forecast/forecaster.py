@@ -1,0 +1,319 @@
+"""The forecaster: a table in; a trained network, its backtest, a forecast and a picture out."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
+
+import numpy as np
+
+from unrolled.data.panel import Panel
+from unrolled.data.table import MinLength, read_panel
+from unrolled.errors import DataError, NotFittedError
+from unrolled.forecast import artifact
+from unrolled.forecast.backtest import Backtest, Plan, backtest
+from unrolled.forecast.config import Config
+from unrolled.forecast.fitted import Fitted, Forecast, PointsNeeded, fit_panel
+from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns
+from unrolled.forecast.intervals import refuse_levels
+from unrolled.forecast.progress import Reporter, reporter
+from unrolled.forecast.result import ForecastResult, Segment, SeriesResult
+from unrolled.forecast.scores import Scores
+from unrolled.forecast.train import TrainingLog
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+P = ParamSpec("P")
+
+Table = Any
+"""A pandas, polars or pyarrow table, a path to a CSV or Parquet file, or a Panel read from one."""
+
+MOST_SERIES_DRAWN = 12
+
+
+def _settings_of(config: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
+    """Give a constructor the parameters of `config`, so that they are written down once."""
+
+    def decorate(init: Callable[..., None]) -> Callable[Concatenate[Any, P], None]:
+        own = inspect.Parameter("self", inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        parameters = list(inspect.signature(config).parameters.values())
+        init.__signature__ = inspect.Signature([own, *parameters])  # type: ignore[attr-defined]
+        return cast("Callable[Concatenate[Any, P], None]", init)
+
+    return decorate
+
+
+class Forecaster:
+    """Trains a recurrent network on a table of series and forecasts what comes next.
+
+    Its arguments are the settings of `unrolled.Config`; only the horizon `h` must be given.
+
+    >>> import numpy as np, pandas as pd
+    >>> from unrolled import Forecaster
+    >>> df = pd.DataFrame({"ds": range(200), "y": np.sin(np.arange(200) / 5)})
+    >>> model = Forecaster(h=10, max_steps=50, hidden_size=8).fit(df)
+    >>> model.predict(level=[80]).columns.tolist()
+    ['unique_id', 'ds', 'LSTM', 'LSTM-lo-80', 'LSTM-hi-80']
+
+    Raises:
+        ConfigError: names every wrong setting.
+    """
+
+    @_settings_of(Config)
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        if len(args) > 1:
+            raise TypeError(f"Forecaster takes h, and settings by name; got {len(args)} arguments without a name.")
+        self._given = Config.from_settings({"h": args[0]} | settings if args else settings)
+        self._fitted: Fitted | None = None
+        self._panel: Panel | None = None
+        self._backtest: Backtest | None = None
+        self._forecast: Forecast | None = None
+
+    @property
+    def config(self) -> Config:
+        """The settings; once fitted, with window and season filled in."""
+        return self._given if self._fitted is None else self._fitted.config
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was found in the table, in plain words."""
+        return self._panel.notes if self._panel is not None else ()
+
+    @property
+    def log(self) -> TrainingLog:
+        """How the training ended."""
+        return self._need_fitted().log
+
+    @property
+    def backtest(self) -> Backtest | None:
+        """What the last `cross_validation` had forecast, as arrays; None before there was one."""
+        return self._backtest
+
+    @property
+    def scores(self) -> Scores:
+        """The scores of the last backtest."""
+        if self._backtest is None:
+            raise NotFittedError("There is no backtest yet: call cross_validation(df) first.")
+        return self._backtest.scores
+
+    def fit(self, source: Table) -> Forecaster:
+        """Train on every series of a table.
+
+        Args:
+            source: a pandas, polars or pyarrow table, or a path to a CSV or Parquet file.
+
+        Returns:
+            The forecaster itself.
+
+        Raises:
+            DataError: lists everything wrong with the table, before any training starts.
+        """
+        panel = self.read(source)
+        with reporter(self._given.verbose) as report:
+            _say_notes(report, panel)
+            self._fitted = fit_panel(panel, self._given, report.fit("fit", self._given.max_steps))
+            report.say(self._fitted.log.sentence())
+        self._panel, self._forecast = panel, None
+        return self
+
+    def predict(self, source: Table | None = None, level: Sequence[float] | None = None) -> Any:
+        """Forecast the h steps after the end of every series.
+
+        Args:
+            source: series to forecast; default: those of `fit`. Others than those of `fit` are fine, at
+                the same frequency.
+            level: intervals wanted, in per cent, such as [80, 95].
+
+        Returns:
+            A table of the input's kind: unique_id, ds, then the forecast under the cell's name (LSTM)
+            and each level's ends (LSTM-lo-80, LSTM-hi-80).
+
+        Raises:
+            DataError: lists everything wrong with the table.
+            ConfigError: a level that can't be given.
+            NotFittedError: nothing was fitted, or a loaded model was given no table.
+        """
+        fitted = self._need_fitted()
+        panel = self._need_panel() if source is None else self._read_like(source, fitted)
+        forecast = fitted.forecast(panel, level)
+        self._panel, self._forecast = panel, forecast
+        return as_frame(panel, forecast_columns(panel, forecast, self.config.cell))
+
+    def cross_validation(
+        self,
+        source: Table,
+        n_windows: int = 4,
+        step_size: int | None = None,
+        refit: bool | int = False,
+        level: Sequence[float] | None = None,
+    ) -> Any:
+        """Forecast as if at `n_windows` earlier times, beside the baselines; scores are in `scores`.
+
+        Leaves what `fit` trained untouched.
+
+        Args:
+            source: as for `fit`.
+            n_windows: how many cutoffs; the last one leaves exactly h points to compare with.
+            step_size: steps between two cutoffs. Default: h, so that no point is forecast twice.
+            refit: False trains once, before the first cutoff; True at every cutoff; a number n at every
+                n-th cutoff.
+            level: intervals wanted, in per cent.
+
+        Returns:
+            A table of the input's kind, a row for each observed point: unique_id, ds, cutoff, y, the
+            model, its intervals, Naive, SeasonalNaive, Drift.
+
+        Raises:
+            DataError, ConfigError: list everything wrong with the table or the arguments.
+        """
+        config = self._given
+        plan = Plan(n_windows, config.h if step_size is None else step_size, refit)
+        refuse_levels(level, config)
+        panel = self.read(source, next(plan.kept_back(config.h)))
+        with reporter(config.verbose) as report:
+            _say_notes(report, panel)
+            on_fit = functools.partial(report.fit, max_steps=config.max_steps)
+            self._backtest = backtest(panel, config, plan, level, on_fit)
+            report.say(self.scores.verdict())
+        self._panel = panel
+        return as_frame(panel, backtest_columns(panel, self._backtest))
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw the history, the last backtest if there is one, and the forecast with its bands.
+
+        Args:
+            path: also write the picture there, as PNG, SVG or PDF by its ending.
+
+        Returns:
+            The matplotlib figure: at most 12 series, the rest counted.
+        """
+        from unrolled.view import figures
+
+        figure = figures.forecast(self.result())
+        if path is not None:
+            figure.savefig(path)
+        return figure
+
+    def result(self) -> ForecastResult:
+        """Return what `plot` draws, as plain numpy arrays."""
+        panel, forecast = self._need_panel(), self._forecast
+        if forecast is None and self._fitted is not None:
+            forecast = self._fitted.forecast(panel)
+        drawn = range(min(len(panel), MOST_SERIES_DRAWN))
+        series = tuple(_series_result(panel, forecast, self._backtest, number) for number in drawn)
+        return ForecastResult(self.config.cell, series, len(panel), self._headline())
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write the trained model as a folder: config.json, weights.safetensors, card.md.
+
+        Raises:
+            ArtifactError: the path exists and is something other than a saved model.
+            NotFittedError: there is nothing to save yet.
+        """
+        artifact.save(self._need_fitted(), folder)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Forecaster:
+        """Read a model that `save` wrote. No code in the folder is ever run.
+
+        Raises:
+            ArtifactError: says which file is missing, damaged, foreign or newer.
+        """
+        fitted = artifact.load(folder)
+        model = cls.__new__(cls)
+        model._given, model._fitted = fitted.config, fitted
+        model._panel = model._backtest = model._forecast = None
+        return model
+
+    def __repr__(self) -> str:
+        state = "fitted" if self._fitted is not None else "not fitted"
+        config = self.config
+        return f"Forecaster({config.cell}, h={config.h}, input_size={config.input_size}, {state})"
+
+    def read(self, source: Table, kept_back: int = 0) -> Panel:
+        """Read and check a table by the settings, to be given to several calls.
+
+        Args:
+            source: as for `fit`.
+            kept_back: points at the end that training will not see, for a backtest.
+
+        Raises:
+            DataError: lists everything wrong with the table.
+        """
+        needed = PointsNeeded(self._given, kept_back)
+        return self._read(source, needed, needed.needed_for)
+
+    def _read(self, source: Table, min_length: int | MinLength, needed_for: str = "one window") -> Panel:
+        if isinstance(source, Panel):
+            return source
+        columns = {name: getattr(self._given, name) for name in ("id_col", "time_col", "target_col", "freq")}
+        return read_panel(source, **columns, min_length=min_length, min_length_for=needed_for)
+
+    def _read_like(self, source: Table, fitted: Fitted) -> Panel:
+        """Read series to forecast with a model that was trained on others."""
+        assert fitted.config.input_size is not None, "a fitted model's settings are resolved"
+        panel = self._read(source, fitted.config.input_size)
+        if panel.freq != fitted.freq:
+            raise DataError(
+                f"The model was trained on {fitted.freq.name} series; these are {panel.freq.name}. "
+                "Give series at the model's frequency, or fit a model on these."
+            )
+        return panel
+
+    def _need_fitted(self) -> Fitted:
+        if self._fitted is None:
+            raise NotFittedError("The model is not trained yet: call fit(df) first.")
+        return self._fitted
+
+    def _need_panel(self) -> Panel:
+        if self._panel is None:
+            self._need_fitted()
+            raise NotFittedError(
+                "A loaded model does not hold the series it was trained on: say which to forecast, predict(df)."
+            )
+        return self._panel
+
+    def _headline(self) -> str:
+        ahead = f"{self.config.cell} forecasts the next {self.config.h} steps"
+        return f"{ahead}. In the backtest {self._backtest.scores.verdict()}" if self._backtest else f"{ahead}."
+
+
+def _say_notes(report: Reporter, panel: Panel) -> None:
+    for note in panel.notes:
+        report.say(note)
+
+
+def _series_result(panel: Panel, forecast: Forecast | None, backtest: Backtest | None, number: int) -> SeriesResult:
+    whole = slice(panel.offsets[number], panel.offsets[number + 1])
+    return SeriesResult(
+        name=str(panel.ids[number]),
+        times=panel.times[whole],
+        values=panel.values[whole],
+        forecast=_ahead(panel, forecast, number) if forecast is not None else None,
+        backtests=_past_forecasts(panel, backtest, number),
+    )
+
+
+def _ahead(panel: Panel, forecast: Forecast, number: int) -> Segment:
+    bands = {level: (low[number], high[number]) for level, (low, high) in forecast.bands.items()}
+    return Segment(panel.future_times(forecast.values.shape[1])[number], forecast.values[number], bands)
+
+
+def _past_forecasts(panel: Panel, backtest: Backtest | None, number: int) -> tuple[Segment, ...]:
+    """Return what the backtest had forecast for one series of `panel`."""
+    if backtest is None:
+        return ()
+    row = np.flatnonzero(backtest.ids == panel.ids[number])
+    return tuple(
+        Segment(
+            times[row[0]],
+            values[row[0]],
+            {level: (low[window, row[0]], high[window, row[0]]) for level, (low, high) in backtest.bands.items()},
+        )
+        for window, (times, values) in enumerate(zip(backtest.times, backtest.forecasts[backtest.model], strict=True))
+        if len(row)
+    )

@@ -1,0 +1,54 @@
+"""Forecasts and backtests as tables in the field's long form.
+
+Their columns are always `unique_id`, `ds` (and `cutoff`, `y`), whatever the input's were called, so
+that they go into utilsforecast's `evaluate` as they are.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unrolled.data.frames import to_native
+from unrolled.data.panel import Panel
+from unrolled.forecast.backtest import Backtest
+from unrolled.forecast.fitted import Forecast
+from unrolled.forecast.scores import band_columns
+
+
+def forecast_columns(panel: Panel, forecast: Forecast, model: str) -> dict[str, NDArray[Any]]:
+    """Return the columns of a forecast: unique_id, ds, MODEL, MODEL-lo-80, MODEL-hi-80, ..."""
+    h = forecast.values.shape[1]
+    columns = {"unique_id": np.repeat(panel.ids, h), "ds": panel.future_times(h).ravel()}
+    values = {model: forecast.values, **band_columns(forecast.bands, model)}
+    return columns | {name: array.ravel() for name, array in values.items()}
+
+
+def backtest_columns(panel: Panel, backtest: Backtest) -> dict[str, NDArray[Any]]:
+    """Return the columns of a backtest: unique_id, ds, cutoff, y, then each model's.
+
+    A row for each value that was observed: what is missing can't be scored.
+    """
+    K, S, h = backtest.actual.shape
+    columns = {
+        "unique_id": np.broadcast_to(panel.ids[None, :, None], (K, S, h)),
+        "ds": backtest.times,
+        "cutoff": np.broadcast_to(backtest.cutoffs[:, :, None], (K, S, h)),
+        "y": backtest.actual,
+        **_model_first(backtest),
+    }
+    by_series = {name: array.swapaxes(0, 1).ravel() for name, array in columns.items()}
+    observed = ~np.isnan(by_series["y"])
+    return {name: array[observed] for name, array in by_series.items()}
+
+
+def _model_first(backtest: Backtest) -> dict[str, NDArray[Any]]:
+    ours = {backtest.model: backtest.forecasts[backtest.model]}
+    return ours | band_columns(backtest.bands, backtest.model) | backtest.forecasts
+
+
+def as_frame(panel: Panel, columns: dict[str, NDArray[Any]]) -> Any:
+    """Return the columns as a table of the kind that `panel` came from."""
+    return to_native(panel.table, columns)

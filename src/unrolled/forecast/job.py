@@ -1,0 +1,168 @@
+"""The main job: a table in; backtest, trained model, forecast and picture out, in one folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from unrolled.data.panel import Panel
+from unrolled.forecast.backtest import Backtest, Plan
+from unrolled.forecast.config import Config
+from unrolled.forecast.fitted import resolve
+from unrolled.forecast.forecaster import Forecaster
+from unrolled.forecast.intervals import refuse_levels
+from unrolled.forecast.output import write_json, written_together
+from unrolled.forecast.scores import METRICS, Scores
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+DEFAULT_WINDOWS = 4
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found and wrote."""
+
+    out: Path
+    files: tuple[str, ...]
+    notes: tuple[str, ...]
+    scores: Scores | None
+    config: Config
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the report as plain JSON types."""
+        return {
+            "out": str(self.out),
+            "files": list(self.files),
+            "notes": list(self.notes),
+            "settings": self.config.to_json(),
+            **(self.scores.to_json() if self.scores else {"metrics": None}),
+        }
+
+    def print_to(self, console: Console) -> None:
+        """Print the scores as a table, the verdict, and where the files are."""
+        for note in self.notes:
+            console.print(note, markup=False)
+        if self.scores is not None:
+            console.print(_table(self.scores))
+            console.print(self.scores.verdict(), markup=False)
+            if self.scores.coverage:
+                console.print(f"Of the backtest, {self.scores.covered()}.", markup=False)
+        console.print(f"Written to {self.out}{os.sep}: {', '.join(self.files)}", markup=False, soft_wrap=True)
+
+
+def _table(scores: Scores) -> Any:
+    from rich.table import Table
+
+    table = Table("backtest", *METRICS, title_justify="left")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for model, row in scores.by_model.items():
+        table.add_row(model, *(f"{row[metric]:.4g}" for metric in METRICS))
+    return table
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run over one table.
+
+    windows: cutoffs of the backtest; default: 4, or as many as the shortest series has room for.
+    The other fields are those of `Forecaster.cross_validation`.
+    """
+
+    source: str | os.PathLike[str]
+    config: Config
+    out: str | os.PathLike[str]
+    level: Sequence[float] | None = None
+    windows: int | None = None
+    step_size: int | None = None
+    refit: bool | int = False
+
+    def run_backtest(self) -> Report:
+        """Backtest and write backtest.csv, metrics.json, backtest.png and .svg, config.json.
+
+        Raises:
+            DataError, ConfigError: list everything wrong, before any training starts.
+        """
+        panel = self._read()
+        with written_together(self.out) as draft:
+            model = Forecaster(**_settings(self.config))
+            self._backtest(model, panel, self.windows or max(1, self._room(panel)), draft)
+            _write_figures(draft, "backtest", model)
+            return self._record(draft, model, panel, ())
+
+    def run_forecast(self) -> Report:
+        """Backtest, train on everything, forecast; write the backtest's files, forecast.csv and model/.
+
+        Where the series are too short for any backtest it is left out, and a note says so.
+
+        Raises:
+            DataError, ConfigError: list everything wrong, before any training starts.
+        """
+        panel = self._read()
+        windows = self.windows or self._room(panel)
+        with written_together(self.out) as draft:
+            model = Forecaster(**_settings(self.config))
+            if windows:
+                self._backtest(model, panel, windows, draft)
+            model.fit(panel).predict(level=self.level).to_csv(draft / "forecast.csv", index=False)
+            model.save(draft / "model")
+            _write_figures(draft, "forecast", model)
+            short = f"There was no backtest: the series are too short for one with h={self.config.h}."
+            return self._record(draft, model, panel, () if windows else (short,))
+
+    def _read(self) -> Panel:
+        """Read the table, checked for the backtest that was asked for before anything is trained."""
+        refuse_levels(self.level, self.config)
+        plan = Plan(self.windows or 1, self.step_size or self.config.h, self.refit)
+        kept_back = next(plan.kept_back(self.config.h)) if self.windows else 0
+        return Forecaster(**_settings(self.config)).read(self.source, kept_back)
+
+    def _room(self, panel: Panel) -> int:
+        """Return how many cutoffs the series have room for, at most the default number."""
+        h, step = self.config.h, self.step_size or self.config.h
+        window = resolve(self.config, panel).input_size or 1
+        spare = int(panel.lengths.min()) - (window + h) - h
+        return min(DEFAULT_WINDOWS, spare // step + 1) if spare >= 0 else 0
+
+    def _backtest(self, model: Forecaster, panel: Panel, windows: int, draft: Path) -> None:
+        table = model.cross_validation(panel, windows, self.step_size, self.refit, self.level)
+        table.to_csv(draft / "backtest.csv", index=False)
+
+    def _record(self, draft: Path, model: Forecaster, panel: Panel, more_notes: tuple[str, ...]) -> Report:
+        """Write metrics.json and config.json; return the report."""
+        backtest = model.backtest
+        scores = backtest.scores if backtest else None
+        write_json(draft / "metrics.json", scores.to_json() if scores else {"metrics": None})
+        write_json(draft / "config.json", self._description(model, backtest))
+        files = tuple(sorted(path.name + "/" * path.is_dir() for path in draft.iterdir()))
+        return Report(Path(self.out), files, panel.notes + more_notes, scores, model.config)
+
+    def _description(self, model: Forecaster, backtest: Backtest | None) -> dict[str, Any]:
+        return {
+            "source": os.fspath(self.source),
+            "settings": model.config.to_json(),
+            "level": list(self.level or []),
+            "backtest": {
+                "windows": len(backtest.cutoffs) if backtest else 0,
+                "step_size": self.step_size or self.config.h,
+                "refit": self.refit,
+            },
+            "made_with": {"unrolled": version("unrolled"), "torch": version("torch")},
+        }
+
+
+def _settings(config: Config) -> dict[str, Any]:
+    return {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+
+
+def _write_figures(draft: Path, name: str, model: Forecaster) -> None:
+    figure = model.plot()
+    for ending in ("png", "svg"):
+        figure.savefig(draft / f"{name}.{ending}")

@@ -1,0 +1,54 @@
+"""The files that a forecast or a backtest leaves in its folder: whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from unrolled.errors import ConfigError
+
+
+@contextmanager
+def written_together(folder: str | os.PathLike[str]) -> Iterator[Path]:
+    """Give an empty draft folder; when all went well move what is in it to `folder`.
+
+    Files of the same names that were there are replaced, others left alone. When anything goes wrong the
+    draft is removed and `folder` is as it was.
+    """
+    target = Path(folder)
+    parent = _make_parent(target)
+    draft = Path(tempfile.mkdtemp(prefix=".unrolled-", dir=parent))
+    try:
+        yield draft
+        target.mkdir(parents=True, exist_ok=True)
+        for item in draft.iterdir():
+            _move(item, target / item.name)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _make_parent(target: Path) -> Path:
+    if target.exists() and not target.is_dir():
+        raise ConfigError(f"{target} is a file; give a folder's name to write to.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as wrong:
+        raise ConfigError(f"{target} can't be made: {wrong.strerror}. Give another folder to write to.") from None
+    return target.parent
+
+
+def _move(source: Path, target: Path) -> None:
+    if target.is_dir():
+        shutil.rmtree(target)
+    source.replace(target)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write plain JSON types, indented; a number that is none is a mistake, not a file."""
+    path.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n", encoding="utf-8")

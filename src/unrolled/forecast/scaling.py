@@ -1,0 +1,70 @@
+"""Scaling per window: what is taken out of each window before the network and put back after it.
+
+With it, series of any level and spread share one network. Shapes: N windows, T past steps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Bool, Float64
+from torch import Tensor
+
+Past = Float64[Tensor, "N T"]
+Seen = Bool[Tensor, "N T"]
+PerWindow = Float64[Tensor, "N 1"]
+
+
+def location_and_scale(scaling: str, past: Past, seen: Seen) -> tuple[PerWindow, PerWindow]:
+    """Return what to subtract and what to divide by, from the observed past of each window.
+
+    Args:
+        scaling: "none", "standard", "robust" or "last".
+        past: (N, T) values; anything where `seen` is False.
+        seen: (N, T) True where a value was observed.
+
+    Returns:
+        (N, 1) location and (N, 1) scale. The scale of a constant window is its size, or 1 for zeros,
+        and of a window with nothing observed 1 around 0, so that dividing is always safe.
+    """
+    location_N1, scale_N1 = _SCALINGS[scaling](past, seen)
+    size_N1 = location_N1.abs()
+    constant_N1 = ~(scale_N1 > 1e-9 * size_N1)  # also where the scale is 0 or NaN
+    fallback_N1 = torch.where(size_N1 > 0, size_N1, torch.ones_like(size_N1))
+    return location_N1, torch.where(constant_N1, fallback_N1, scale_N1)
+
+
+def _none(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
+    zeros_N1 = past_NT.new_zeros(len(past_NT), 1)
+    return zeros_N1, zeros_N1 + 1
+
+
+def _standard(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
+    count_N1 = seen_NT.sum(1, keepdim=True).clamp(min=1)
+    mean_N1 = torch.where(seen_NT, past_NT, 0.0).sum(1, keepdim=True) / count_N1
+    centred_NT = torch.where(seen_NT, past_NT - mean_N1, 0.0)
+    return mean_N1, (centred_NT.square().sum(1, keepdim=True) / count_N1).sqrt()
+
+
+def _robust(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
+    known_NT = torch.where(seen_NT, past_NT, float("nan"))
+    shares = past_NT.new_tensor([0.25, 0.5, 0.75])
+    low_N1, median_N1, high_N1 = torch.nanquantile(known_NT, shares, dim=1, keepdim=True)
+    spread_N1 = (high_N1 - low_N1) / 1.349  # a normal's interquartile range in standard deviations
+    return median_N1.nan_to_num(0.0), spread_N1
+
+
+def _last(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
+    steps_T = torch.arange(1, past_NT.shape[1] + 1, device=past_NT.device)
+    last_N1 = (seen_NT * steps_T).argmax(1, keepdim=True)
+    last_value_N1 = torch.where(seen_NT, past_NT, 0.0).gather(1, last_N1)
+    return last_value_N1, _standard(past_NT, seen_NT)[1]
+
+
+_SCALINGS: dict[str, Callable[[Past, Seen], tuple[PerWindow, PerWindow]]] = {
+    "none": _none,
+    "standard": _standard,
+    "robust": _robust,
+    "last": _last,
+}
