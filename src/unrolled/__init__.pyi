@@ -1,1 +1,16 @@
 from .errors import UnrolledError as UnrolledError
+from .forecast.config import Config as Config
+from .forecast.forecaster import Forecaster as Forecaster
+from .layers import GRU as GRU
+from .layers import LSTM as LSTM
+from .layers import RNN as RNN
+from .layers import GRUCell as GRUCell
+from .layers import Info as Info
+from .layers import LSTMCell as LSTMCell
+from .layers import RNNCell as RNNCell
+from .layers import info as info
+from .layers import replace as replace
+from .layers import restore as restore
+from .trace import NamedArray as NamedArray
+from .trace import Trace as Trace
+from .view import figures as figures

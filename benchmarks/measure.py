@@ -1,0 +1,64 @@
+"""What every benchmark needs: runs in turn, medians with their spread, a CSV that says where it was made."""
+
+from __future__ import annotations
+
+import csv
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Time each way once per round, A B A B ..., after one round that does not count; seconds per call."""
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, way in ways.items():
+            started = time.perf_counter()
+            way()
+            if number:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def spread(values: Sequence[float]) -> dict[str, float]:
+    """Return the median, the 20th and the 80th percentile."""
+    low, middle, high = np.percentile(values, [20, 50, 80])
+    return {"median": float(middle), "p20": float(low), "p80": float(high)}
+
+
+def machine() -> dict[str, str | int]:
+    """Return what a figure depends on: processor, threads, versions, day."""
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count() or 0,
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "date": date.today().isoformat(),
+    }
+
+
+def _processor() -> str:
+    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def write(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
+    """Write rows, each with the machine it was measured on, to results/NAME.csv."""
+    path = RESULTS / f"{name}.csv"
+    path.parent.mkdir(exist_ok=True)
+    full = [{**row, **machine()} for row in rows]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=list(full[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(full)
+    return path

@@ -1,0 +1,149 @@
+"""The command line: `unrolled forecast | backtest | predict | sample | info`.
+
+PyTorch is imported by the commands that compute, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from unrolled.cli_settings import command
+from unrolled.forecast.config import Config
+
+if TYPE_CHECKING:
+    from unrolled.forecast.job import Report
+
+app = typer.Typer(
+    help="Recurrent networks you can see through: from a table to a forecast in one command.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help"]},
+)
+
+Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, a row per series and time.", show_default=False)]
+Level = Annotated[list[float] | None, typer.Option(help="Interval in per cent; may be given several times.")]
+Windows = Annotated[int | None, typer.Option(help="Cutoffs of the backtest. Default: 4, as far as the series reach.")]
+StepSize = Annotated[int | None, typer.Option(help="Steps between two cutoffs. Default: the horizon.")]
+Refit = Annotated[int, typer.Option(help="Train anew at every so many cutoffs; 0 trains once, before the first.")]
+Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+
+
+@app.command()
+@command
+def forecast(
+    data: Data,
+    config: Config,
+    out: Out = Path("out"),
+    level: Level = None,
+    windows: Windows = None,
+    step_size: StepSize = None,
+    refit: Refit = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Backtest, train on everything, forecast and draw; write all of it to a folder."""
+    from unrolled.forecast.job import Job
+
+    _tell(Job(data, _quiet(config, as_json), out, level, windows, step_size, refit).run_forecast(), as_json)
+
+
+@app.command()
+@command
+def backtest(
+    data: Data,
+    config: Config,
+    out: Out = Path("out"),
+    level: Level = None,
+    windows: Windows = None,
+    step_size: StepSize = None,
+    refit: Refit = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast as if at earlier times, compare with what came and with the baselines; write it to a folder."""
+    from unrolled.forecast.job import Job
+
+    _tell(Job(data, _quiet(config, as_json), out, level, windows, step_size, refit).run_backtest(), as_json)
+
+
+@app.command()
+@command
+def predict(
+    model: Annotated[Path, typer.Argument(help="Folder of a saved model.", show_default=False)],
+    data: Data,
+    level: Level = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file to write; default: print it.")] = None,
+) -> None:
+    """Forecast new data with a saved model."""
+    from unrolled.forecast.forecaster import Forecaster
+
+    table = Forecaster.load(model).predict(data, level=level or [])
+    if out is None:
+        table.to_csv(sys.stdout, index=False)
+    else:
+        from unrolled.forecast.output import written_together
+
+        with written_together(out.parent) as draft:
+            table.to_csv(draft / out.name, index=False)
+
+
+@app.command()
+@command
+def sample(
+    name: Annotated[str, typer.Argument(help="sunspots, co2 or sine.", show_default=False)],
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file to write; default: print it.")] = None,
+) -> None:
+    """Write one of the series that ship with unrolled, as a table to try it on."""
+    from unrolled.data.samples import sample_csv, write_sample
+
+    if out is None:
+        print(sample_csv(name), end="")
+    else:
+        write_sample(name, out)
+
+
+@app.command()
+@command
+def info(
+    cell: Annotated[Literal["LSTM", "GRU", "RNN"], typer.Option(help="Kind of layer.")] = "LSTM",
+    features: Annotated[int, typer.Option(min=1, help="Features of the input (F).")] = 1,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Units of the layer (H).")] = 64,
+    batch: Annotated[int, typer.Option(min=1, help="Sequences in the batch (N).")] = 32,
+    time: Annotated[int, typer.Option(min=1, help="Steps of the longest sequence (T).")] = 96,
+    ragged: Annotated[bool, typer.Option("--ragged", help="Sequences of different lengths.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show versions and, for a layer and an input, which kernel runs it and why the others don't."""
+    from unrolled.layers.info import info_of_sizes
+
+    found = info_of_sizes(cell, features, hidden_size, batch, time, ragged)
+    print(json.dumps(found.to_json()) if as_json else found)
+
+
+def _quiet(config: Config, as_json: bool) -> Config:
+    return dataclasses.replace(config, verbose=False) if as_json else config
+
+
+def _tell(report: Report, as_json: bool) -> None:
+    """Print the report, for people or for scripts."""
+    if as_json:
+        print(json.dumps(report.to_json()))
+    else:
+        from rich.console import Console
+
+        report.print_to(Console(highlight=False))
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line; Ctrl-C outside a training ends it without a traceback."""
+    try:
+        return app(arguments)
+    except KeyboardInterrupt:
+        print("Stopped. Nothing was written.", file=sys.stderr)
+        sys.exit(130)

@@ -1,0 +1,106 @@
+"""A forecaster's settings as command line options: same names, defaults and words as in Python.
+
+They are read off `Config` and its docstring, so that each is written down once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import inspect
+import re
+import sys
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
+import typer
+
+from unrolled.errors import UnrolledError
+from unrolled.forecast.config import CHOICES, Config
+
+HORIZON = "h"
+_TYPES: dict[str, Any] = {
+    "h": int,
+    "hidden_size": list[int],
+    "quantiles": list[float],
+    "freq": str | None,
+    **{name: Literal[options] for name, options in CHOICES.items()},
+}
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make `function` a command: errors become one readable block on stderr and exit code 2.
+
+    A parameter `config: Config` stands for all the settings' options. `--debug` shows the traceback.
+    """
+    own = list(inspect.signature(function, eval_str=True).parameters.values())
+    takes_settings = any(parameter.name == "config" for parameter in own)
+    options = _settings_options() if takes_settings else []
+    names = {option.name for option in options}
+
+    @functools.wraps(function)
+    def run(debug: bool, **given: Any) -> None:
+        try:
+            settings = {name: given.pop(name) for name in names}
+            function(**given, **({"config": _config(settings)} if takes_settings else {}))
+        except (UnrolledError, OSError) as error:
+            if debug:
+                raise
+            fail(error)
+
+    run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.name != "config"] + options + [_debug_option()]
+    )
+    return run
+
+
+def fail(error: Exception) -> None:
+    """Print what went wrong and leave with exit code 2."""
+    print(f"Error: {error}", file=sys.stderr)
+    raise typer.Exit(2)
+
+
+def _config(given: dict[str, Any]) -> Config:
+    """Make the settings from what was typed; what was left out keeps its default."""
+    settings = {name: value for name, value in given.items() if value is not None and value != []}
+    if len(widths := settings.get("hidden_size", ())) == 1:
+        settings["hidden_size"] = widths[0]
+    if str(settings.get("freq", "")).isdigit():
+        settings["freq"] = int(settings["freq"])
+    return Config.from_settings(settings)
+
+
+def _settings_options() -> list[inspect.Parameter]:
+    words = described()
+    return [_option(field, *words[field.name]) for field in dataclasses.fields(Config)]
+
+
+def _option(field: dataclasses.Field[Any], section: str, words: str) -> inspect.Parameter:
+    kind: Any = _TYPES.get(field.name, inspect.get_annotations(Config, eval_str=True)[field.name])
+    flags = ["-h", "--horizon"] if field.name == HORIZON else []
+    option = typer.Option(*flags, help=words, show_default=_shown_default(field), rich_help_panel=section)
+    required = field.default is dataclasses.MISSING
+    default = inspect.Parameter.empty if required else None
+    annotation = Annotated[kind, option] if required else Annotated[kind | None, option]
+    return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _shown_default(field: dataclasses.Field[Any]) -> str | bool:
+    if field.default in (None, dataclasses.MISSING):
+        return False
+    return " ".join(map(str, field.default)) if isinstance(field.default, tuple) else str(field.default)
+
+
+def described() -> dict[str, tuple[str, str]]:
+    """Return the section and the words that the docstring of `Config` has for each setting."""
+    found: dict[str, tuple[str, str]] = {}
+    for section, body in re.findall(r"^ {4}(\w+):\n((?: {8}.+\n)+)", Config.__doc__ or "", flags=re.MULTILINE):
+        for name, text in re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", body, flags=re.MULTILINE):
+            words = " ".join(text.split())
+            found[name] = (section, words[0].upper() + words[1:])
+    return {field.name: found[field.name] for field in dataclasses.fields(Config)}
+
+
+def _debug_option() -> inspect.Parameter:
+    option = typer.Option("--debug", help="Show the traceback of an error.")
+    return inspect.Parameter("debug", inspect.Parameter.KEYWORD_ONLY, default=False, annotation=Annotated[bool, option])

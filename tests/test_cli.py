@@ -1,0 +1,183 @@
+"""The command line as a user types it."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from PIL import Image
+
+from makers import wave_frame
+from unrolled.cli import main
+from unrolled.cli_settings import described
+from unrolled.forecast.config import Config
+
+QUICK = ["--max-steps", "20", "--val-every", "10", "--hidden-size", "6", "--input-size", "12"]
+
+
+def run(*arguments: str | Path) -> int:
+    with pytest.raises(SystemExit) as caught:
+        main([str(argument) for argument in arguments])
+    return int(caught.value.code or 0)
+
+
+@pytest.fixture
+def table(tmp_path: Path) -> Path:
+    wave_frame(2, 80).to_csv(tmp_path / "sales.csv", index=False)
+    return tmp_path / "sales.csv"
+
+
+def test_forecast_writes_everything_it_promises(table: Path, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    assert run("forecast", table, "-h", "5", "--level", "80", "--level", "90", *QUICK, "-o", out) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "forecast.csv", "backtest.csv", "metrics.json", "forecast.png", "forecast.svg", "config.json", "model",
+    }  # fmt: skip
+    forecast = pd.read_csv(out / "forecast.csv")
+    assert list(forecast) == ["unique_id", "ds", "LSTM", *(f"LSTM-{e}-{n}" for n in (80, 90) for e in ("lo", "hi"))]
+    assert forecast.ds.iloc[0] == "2024-03-21"
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert set(metrics["metrics"]) == {"LSTM", "Naive", "SeasonalNaive", "Drift"}
+    assert set(metrics["metrics"]["LSTM"]) == {"MAE", "RMSE", "MASE", "sMAPE"}
+    assert set(metrics["coverage"]) == {"80", "90"}
+    with Image.open(out / "forecast.png") as picture:
+        assert picture.size[0] > 800
+    config = json.loads((out / "config.json").read_text())
+    assert config["settings"]["input_size"] == 12
+    assert config["backtest"]["windows"] == 4
+    printed = capsys.readouterr().out
+    assert "SeasonalNaive" in printed
+    assert "seasonal naive: MASE" in printed or "seasonal naive here: MASE" in printed
+
+
+def test_predict_uses_a_saved_model(table: Path, tmp_path: Path, capsys) -> None:
+    run("forecast", table, "-h", "5", *QUICK, "-o", tmp_path / "out")
+    capsys.readouterr()
+    assert run("predict", tmp_path / "out" / "model", table, "--level", "80") == 0
+    printed = pd.read_csv(io.StringIO(capsys.readouterr().out))
+    written = pd.read_csv(tmp_path / "out" / "forecast.csv")
+    pd.testing.assert_series_equal(printed.LSTM, written.LSTM)
+    assert "LSTM-hi-80" in printed
+    run("predict", tmp_path / "out" / "model", table, "-o", tmp_path / "new" / "next.csv")
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "new" / "next.csv"), written)
+
+
+def test_backtest_writes_its_files_alone(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    assert run("backtest", table, "-h", "5", "--windows", "2", "--step-size", "3", *QUICK, "-o", out) == 0
+    assert {path.name for path in out.iterdir()} == {
+        "backtest.csv", "metrics.json", "backtest.png", "backtest.svg", "config.json",
+    }  # fmt: skip
+    assert pd.read_csv(out / "backtest.csv").cutoff.nunique() == 2
+
+
+def test_json_prints_one_object_and_nothing_else(table: Path, tmp_path: Path, capsys) -> None:
+    assert run("backtest", table, "-h", "5", "--windows", "1", *QUICK, "-o", tmp_path / "out", "--json") == 0
+    printed = capsys.readouterr()
+    report = json.loads(printed.out)
+    assert report["settings"]["h"] == 5
+    assert report["metrics"]["Naive"]["MAE"] > 0
+    assert printed.err == ""
+
+
+def test_other_files_in_the_folder_are_left_alone(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "notes.txt").write_text("mine")
+    run("backtest", table, "-h", "5", "--windows", "1", *QUICK, "-o", out)
+    run("backtest", table, "-h", "5", "--windows", "1", *QUICK, "-o", out)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+def test_short_series_are_forecast_without_a_backtest_and_it_is_said(tmp_path: Path, capsys) -> None:
+    wave_frame(1, 20).to_csv(tmp_path / "short.csv", index=False)
+    assert run("forecast", tmp_path / "short.csv", "-h", "5", *QUICK, "-o", tmp_path / "out") == 0
+    assert not (tmp_path / "out" / "backtest.csv").exists()
+    assert "There was no backtest" in capsys.readouterr().out.replace("\n", " ")
+    assert json.loads((tmp_path / "out" / "metrics.json").read_text())["metrics"] is None
+
+
+def _bad(tmp_path: Path, text: str) -> Path:
+    (tmp_path / "bad.csv").write_text(text)
+    return tmp_path / "bad.csv"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "expected"),
+    [
+        ("unique_id,ds,y\n", [], "bad.csv"),
+        ("ds,y\n2024-01-01,1\n2024-01-02,x\n", [], "'x'"),
+        ("ds,y\n2024-01-01,1\n2024-01-02,2\n", ["--target-col", "Y_"], "Did you mean"),
+        ("ds,y\n2024-01-01,1\n2024-01-02,2\n", ["--cell", "LSTM", "--dropout", "2"], "dropout is a share"),
+    ],
+)
+def test_errors_are_one_block_on_stderr_with_exit_code_2(text, options, expected, tmp_path: Path, capsys) -> None:
+    out = tmp_path / "out"
+    assert run("forecast", _bad(tmp_path, text), "-h", "3", *options, "-o", out) == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    assert printed.err.startswith("Error: ")
+    assert expected in printed.err
+    assert "Traceback" not in printed.err
+    assert not out.exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"bad.csv"}
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="There is no file"):
+        main(["forecast", str(tmp_path / "none.csv"), "-h", "3", "--debug"])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["forecast", "x.csv"],
+        ["forecast", "-h", "3"],
+        ["forecast", "x.csv", "-h", "three"],
+        ["forecast", "x.csv", "-h", "3", "--cell", "GPT"],
+        ["forcast", "x.csv"],
+        ["sample", "co3"],
+        ["predict", "no-model", "x.csv"],
+    ],
+)
+def test_wrong_use_ends_with_code_2_and_no_traceback(arguments: list[str], capsys) -> None:
+    assert run(*arguments) == 2
+    assert "Traceback" not in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["sunspots", "co2", "sine"])
+def test_samples_are_tables_that_forecast_takes(name: str, tmp_path: Path, capsys) -> None:
+    assert run("sample", name, "-o", tmp_path / "data.csv") == 0
+    table = pd.read_csv(tmp_path / "data.csv")
+    assert list(table) == ["unique_id", "ds", "y"]
+    assert run("sample", name) == 0
+    assert capsys.readouterr().out == (tmp_path / "data.csv").read_text()
+
+
+def test_info_tells_versions_and_kernels(capsys) -> None:
+    assert run("info") == 0
+    printed = capsys.readouterr().out
+    assert all(word in printed for word in ("unrolled", "torch", "reference"))
+
+
+def test_every_setting_has_an_option_with_words() -> None:
+    assert set(described()) == set(inspect.signature(Config).parameters)
+
+
+def test_help_shows_every_setting(capsys) -> None:
+    assert run("forecast", "--help") == 0
+    printed = capsys.readouterr().out
+    for name in inspect.signature(Config).parameters:
+        assert ("--horizon" if name == "h" else f"--{name.replace('_', '-')}")[:14] in printed
+
+
+def test_it_runs_as_a_program(table: Path) -> None:
+    program = [sys.executable, "-c", "from unrolled.cli import main; main()"]
+    done = subprocess.run([*program, "sample", "sine"], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[0] == "unique_id,ds,y"
