@@ -38,7 +38,7 @@ def draw(known: pd.DataFrame, truth: pd.DataFrame, forecast: pd.DataFrame, path:
     figure = Figure(figsize=(8, 3.2), layout="constrained")
     axes = figure.subplots()
     axes.plot(known["ds"][-2 * PERIOD :], known["y"][-2 * PERIOD :], color="#222222", label="known")
-    axes.plot(truth["ds"], truth["y"], color="#222222", linestyle=":", label="truth, held out")
+    axes.plot(truth["ds"], truth["y"], color="#222222", linewidth=5, alpha=0.25, label="truth, held out")
     axes.plot(forecast["ds"], forecast["LSTM"], color="#D55E00", label="forecast, one step fed back 40 times")
     axes.set_title("An LSTM continues a sine that it has seen 19 times", loc="left")
     axes.set_xlabel("x")

@@ -181,3 +181,13 @@ def test_it_runs_as_a_program(table: Path) -> None:
     program = [sys.executable, "-c", "from unrolled.cli import main; main()"]
     done = subprocess.run([*program, "sample", "sine"], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[0] == "unique_id,ds,y"
+
+
+def test_ctrl_c_outside_a_training_stops_and_writes_nothing(table: Path, tmp_path: Path, monkeypatch, capsys) -> None:
+    def stopped(*args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("unrolled.forecast.forecaster.Forecaster.save", stopped)
+    assert run("forecast", table, "-h", "5", *QUICK, "-o", tmp_path / "out") == 130
+    assert capsys.readouterr().err == "Stopped; nothing was written.\n"
+    assert {path.name for path in tmp_path.iterdir()} == {"sales.csv"}

@@ -46,18 +46,16 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except (UnrolledError, OSError) as error:
             if debug:
                 raise
-            fail(error)
+            print(f"Error: {error}", file=sys.stderr)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:  # outside a training, which keeps its best weights and goes on
+            print("Stopped; nothing was written.", file=sys.stderr)
+            raise typer.Exit(130) from None
 
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.name != "config"] + options + [_debug_option()]
     )
     return run
-
-
-def fail(error: Exception) -> None:
-    """Print what went wrong and leave with exit code 2."""
-    print(f"Error: {error}", file=sys.stderr)
-    raise typer.Exit(2)
 
 
 def _config(given: dict[str, Any]) -> Config:

@@ -237,3 +237,24 @@ def test_the_plot_shows_what_was_asked_for(tmp_path: Path) -> None:
 
 def test_repr_says_what_it_is() -> None:
     assert repr(Forecaster(h=3)) == "Forecaster(LSTM, h=3, input_size=None, not fitted)"
+
+
+def test_predicting_other_series_leaves_the_trained_ones_the_default() -> None:
+    model = Forecaster(**SETTINGS).fit(wave_frame(2, 80))
+    before = model.predict()
+    model.predict(wave_frame(1, 40).assign(unique_id="new"))
+    assert [series.name for series in model.result().series] == ["new"]
+    assert model.predict().equals(before)
+
+
+def test_a_backtest_of_other_series_does_not_change_what_is_forecast() -> None:
+    model = Forecaster(**SETTINGS).fit(wave_frame(2, 80))
+    model.cross_validation(wave_frame(1, 80).assign(unique_id="other"), n_windows=1)
+    assert set(model.predict().unique_id) == {"s0", "s1"}
+
+
+def test_a_backtest_alone_can_be_plotted() -> None:
+    model = Forecaster(**SETTINGS)
+    model.cross_validation(wave_frame(2, 80), n_windows=2)
+    assert all(series.forecast is None and len(series.backtests) == 2 for series in model.result().series)
+    assert "backtest error was" in model.result().headline

@@ -82,3 +82,16 @@ def test_averages_leave_out_what_does_not_exist() -> None:
 
 def test_json_holds_no_nan() -> None:
     assert _scores(NAN, 1.0).to_json()["metrics"]["LSTM"]["MAE"] is None
+
+
+@pytest.mark.parametrize(
+    ("ours", "naive", "expected"),
+    [
+        (0.5, 1.0, "error was 50 % below seasonal naive's"),
+        (1.2, 1.0, "error was 20 % above seasonal naive's"),
+        (NAN, 1.0, ""),
+        (1.0, 0.0, ""),
+    ],
+)
+def test_the_headline_says_it_in_a_few_words(ours: float, naive: float, expected: str) -> None:
+    assert _scores(ours, naive).headline() == expected

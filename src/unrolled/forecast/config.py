@@ -77,12 +77,12 @@ class Config:
     scaling: Scaling = "standard"
     loss: Loss = "mae"
     quantiles: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-2
     batch_size: int = 128
-    max_steps: int = 1000
+    max_steps: int = 500
     val_size: int | None = None
-    val_every: int = 50
-    patience: int = 6
+    val_every: int = 25
+    patience: int = 8
     gradient_clip: float | None = 1.0
     season: int | None = None
     freq: str | int | None = None

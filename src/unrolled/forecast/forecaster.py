@@ -69,7 +69,8 @@ class Forecaster:
             raise TypeError(f"Forecaster takes h, and settings by name; got {len(args)} arguments without a name.")
         self._given = Config.from_settings({"h": args[0]} | settings if args else settings)
         self._fitted: Fitted | None = None
-        self._panel: Panel | None = None
+        self._panel: Panel | None = None  # what was trained on
+        self._shown: Panel | None = None  # what a picture shows: the series last forecast or backtested
         self._backtest: Backtest | None = None
         self._forecast: Forecast | None = None
 
@@ -81,7 +82,7 @@ class Forecaster:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was found in the table, in plain words."""
-        return self._panel.notes if self._panel is not None else ()
+        return self._shown.notes if self._shown is not None else ()
 
     @property
     def log(self) -> TrainingLog:
@@ -117,7 +118,7 @@ class Forecaster:
             _say_notes(report, panel)
             self._fitted = fit_panel(panel, self._given, report.fit("fit", self._given.max_steps))
             report.say(self._fitted.log.sentence())
-        self._panel, self._forecast = panel, None
+        self._panel, self._shown, self._forecast = panel, panel, None
         return self
 
     def predict(self, source: Table | None = None, level: Sequence[float] | None = None) -> Any:
@@ -140,7 +141,7 @@ class Forecaster:
         fitted = self._need_fitted()
         panel = self._need_panel() if source is None else self._read_like(source, fitted)
         forecast = fitted.forecast(panel, level)
-        self._panel, self._forecast = panel, forecast
+        self._shown, self._forecast = panel, forecast
         return as_frame(panel, forecast_columns(panel, forecast, self.config.cell))
 
     def cross_validation(
@@ -179,7 +180,8 @@ class Forecaster:
             on_fit = functools.partial(report.fit, max_steps=config.max_steps)
             self._backtest = backtest(panel, config, plan, level, on_fit)
             report.say(self.scores.verdict())
-        self._panel = panel
+        if self._forecast is None:
+            self._shown = panel
         return as_frame(panel, backtest_columns(panel, self._backtest))
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
@@ -200,12 +202,13 @@ class Forecaster:
 
     def result(self) -> ForecastResult:
         """Return what `plot` draws, as plain numpy arrays."""
-        panel, forecast = self._need_panel(), self._forecast
-        if forecast is None and self._fitted is not None:
-            forecast = self._fitted.forecast(panel)
+        panel = self._shown or self._need_panel()
+        if self._forecast is None and self._fitted is not None:
+            self._shown, self._forecast = panel, self._fitted.forecast(panel)
+        forecast = self._forecast
         drawn = range(min(len(panel), MOST_SERIES_DRAWN))
         series = tuple(_series_result(panel, forecast, self._backtest, number) for number in drawn)
-        return ForecastResult(self.config.cell, series, len(panel), self._headline())
+        return ForecastResult(self.config.cell, series, len(panel), self._headline(panel))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the trained model as a folder: config.json, weights.safetensors, card.md.
@@ -226,7 +229,7 @@ class Forecaster:
         fitted = artifact.load(folder)
         model = cls.__new__(cls)
         model._given, model._fitted = fitted.config, fitted
-        model._panel = model._backtest = model._forecast = None
+        model._panel = model._shown = model._backtest = model._forecast = None
         return model
 
     def __repr__(self) -> str:
@@ -277,9 +280,13 @@ class Forecaster:
             )
         return self._panel
 
-    def _headline(self) -> str:
-        ahead = f"{self.config.cell} forecasts the next {self.config.h} steps"
-        return f"{ahead}. In the backtest {self._backtest.scores.verdict()}" if self._backtest else f"{ahead}."
+    def _headline(self, panel: Panel) -> str:
+        """Say in a sentence what the picture shows."""
+        compared = self._backtest.scores.headline() if self._backtest else ""
+        if self._forecast is None:
+            return f"{self.config.cell}'s backtest {compared or 'had nothing to be compared with'}"
+        ahead = f"The next {self.config.h} {panel.freq.points}, by {self.config.cell}"
+        return f"{ahead}; its backtest {compared}" if compared else ahead
 
 
 def _say_notes(report: Reporter, panel: Panel) -> None:

@@ -45,8 +45,7 @@ class Scores:
 
     def verdict(self) -> str:
         """Say in one sentence how the model stands against the seasonal naive forecast."""
-        metric = "MASE" if math.isfinite(self.by_model[self.model]["MASE"]) else "MAE"
-        ours, naive = self.by_model[self.model][metric], self.by_model["SeasonalNaive"][metric]
+        metric, ours, naive = self._duel()
         name = "seasonal naive" if self.season > 1 else "naive (no season is known)"
         if not (math.isfinite(ours) and math.isfinite(naive)):
             return f"{self.model} can't be compared with {name}: nothing was observed after the cutoffs."
@@ -54,6 +53,20 @@ class Scores:
         if ours >= naive:
             return f"{self.model} is worse than {name} here: {figures}. Prefer SeasonalNaive, or change the settings."
         return f"{self.model} beats {name}: {figures}, {100 * (1 - ours / naive):.0f} % less."
+
+    def headline(self) -> str:
+        """Say the same in the few words that a picture has room for; empty where there is nothing to compare."""
+        _, ours, naive = self._duel()
+        if not (math.isfinite(ours) and math.isfinite(naive) and naive > 0):
+            return ""
+        difference = 100 * (ours / naive - 1)
+        where = "below" if difference < 0 else "above"
+        return f"error was {abs(difference):.0f} % {where} {'seasonal ' * (self.season > 1)}naive's"
+
+    def _duel(self) -> tuple[str, float, float]:
+        """Return the metric that decides, the model's value and the seasonal naive forecast's."""
+        metric = "MASE" if math.isfinite(self.by_model[self.model]["MASE"]) else "MAE"
+        return metric, self.by_model[self.model][metric], self.by_model["SeasonalNaive"][metric]
 
     def covered(self) -> str:
         """Say how many of the values came to lie in each band."""
