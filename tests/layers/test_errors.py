@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_sequence
 
 import unrolled.layers as ours
 from unrolled.errors import ConfigError, DtypeError, ShapeError
-from unrolled.layers.arguments import check_cell_arguments, check_layer_arguments
+from unrolled.layers.arguments import check_layer_arguments
 
 LSTM = ours.LSTM(7, 50, 2, batch_first=True, bidirectional=True)
 GRU = ours.GRU(1, 3)
@@ -38,6 +38,9 @@ CALLS = [
     (lambda: LSTM(zeros(1, 2, 3, 7)), ShapeError, "got (1, 2, 3, 7), which has 4 axes."),
     (lambda: LSTM(zeros(3, 0, 7)), ShapeError, "with at least one time step; got (3, 0, 7)."),
     (lambda: LSTM(pack_sequence([zeros(3, 5)])), ShapeError, "a PackedSequence of F=7 features; its data is (3, 5)."),
+    (lambda: ours.LSTM(6, 3)(pack_sequence([zeros(3), zeros(3)])), ShapeError,
+     "a PackedSequence of F=6 features; its data is (6,). Pack sequences of (T=time, F) each."),
+    (lambda: LSTM(pack_sequence([zeros(3, 2, 7)])), ShapeError, "its data is (3, 2, 7). Pack sequences of"),
     # types, dtypes and devices
     (lambda: LSTM([[1.0]]), DtypeError, "expected a tensor or a PackedSequence; got list. Pass torch.as_tensor(x)."),
     (lambda: LSTM(zeros(3, 4, 7).double()), DtypeError,
@@ -152,7 +155,12 @@ def test_all_wrong_arguments_at_once():
         ours.LSTM(0, [3, 0], 3, dropout=2.0)
     assert len(caught.value.problems) == 4
     with pytest.raises(ConfigError, match="2 problems"):
-        check_cell_arguments("LSTMCell", input_size=0, hidden_size=0, bias=True, kernel="auto")
+        ours.LSTMCell(0, 0)
+    with pytest.raises(ConfigError, match="3 problems") as caught:
+        ours.RNN(0, -1, nonlinearity="gelu")
+    assert "nonlinearity must be" in caught.value.problems[2]
+    with pytest.raises(ConfigError, match="4 problems"):
+        ours.RNNCell(0, -1, nonlinearity="gelu", kernel="none")
 
 
 @pytest.mark.parametrize("make", [lambda: ours.RNN(2, 3, 1, "gelu"), lambda: ours.RNNCell(2, 3, True, "gelu")])

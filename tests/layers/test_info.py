@@ -62,6 +62,8 @@ def test_wrong_use():
         ours.info(x=torch.randn(3, 2))
     with pytest.raises(DtypeError, match=r"got LSTM\. unrolled\.replace"):
         ours.info(nn.LSTM(2, 3))
+    with pytest.raises(ConfigError, match=r"lengths, but GRUCell runs a single step"):
+        ours.info(ours.GRUCell(2, 3), torch.randn(4, 2), [1, 2, 3, 4])
     with pytest.raises(ShapeError, match="expected input"):
         ours.info(ours.LSTM(2, 3), torch.randn(5, 2, 9))
 

@@ -78,8 +78,6 @@ def test_attributes_of_torch():
         assert all(p is q for p, q in zip(a, b, strict=True))
 
 
-# PyTorch says so once in a process, of its own LSTM too.
-@pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN")
 @pytest.mark.parametrize(("kind", "args", "kwargs"), CASES)
 def test_copies_compute_the_same_on_their_own_parameters(kind, args, kwargs):
     mine = getattr(ours, kind)(*args, **kwargs).eval()

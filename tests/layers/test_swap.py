@@ -1,12 +1,14 @@
 """`replace` and `restore`."""
 
 import copy
+import inspect
 
 import pytest
 import torch
 from torch import nn
 
 import unrolled.layers as ours
+from unrolled.errors import DtypeError
 
 
 class Model(nn.Module):
@@ -140,3 +142,11 @@ def test_data_parallel_attributes_and_device_of_restored_layers():
     restored = ours.restore(ours.replace(nn.LSTM(4, 5, 2, bidirectional=True)))
     assert all(not p.is_meta for group in restored.all_weights for p in group)
     assert restored.double()(torch.randn(3, 2, 4).double())[0].dtype == torch.float64
+
+
+@pytest.mark.parametrize(("given", "named"), [(nn.LSTM, "the class LSTM"), (None, "NoneType")])
+@pytest.mark.parametrize("verb", [ours.replace, ours.restore], ids=["replace", "restore"])
+def test_what_is_no_model_is_refused(verb, given, named):
+    # Past the checks of types under pytest, which users do not have.
+    with pytest.raises(DtypeError, match=rf"expected a model, that is a torch\.nn\.Module; got {named}\."):
+        inspect.unwrap(verb)(given)

@@ -218,6 +218,11 @@ def test_json_round_trip_keeps_every_bit(layer, tmp_path):
     assert document["finals"]["h_n"]["places"][1]["steps"] == [0, 0, -1]
 
 
+def test_a_place_that_there_is_not():
+    with pytest.raises(KeyError, match=r"\(1, 'forward'\) is no place in this trace; it has \(0, 'forward'\)\."):
+        ours.GRU(4, 5).trace(torch.randn(7, 4))[1, "forward"]
+
+
 def test_repr_lists_arrays_with_their_axes(layer):
     text = repr(layer.trace(torch.randn(3, 7, 4, dtype=torch.float64), lengths=LENGTHS))
     assert text.startswith(f"Trace of {layer.kind}, lengths [4, 7, 0]")

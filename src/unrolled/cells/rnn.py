@@ -15,7 +15,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import linear
 
-from .cell import Cell, Gates, State, stacked_shapes
+from unrolled.cells.cell import Cell, Gates, State, stacked_shapes
 
 Nonlinearity: TypeAlias = Literal["tanh", "relu"]
 

@@ -13,8 +13,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..cells import Cell, State
-from .ragged import Ragged
+from unrolled.cells import Cell, State
+from unrolled.kernels.ragged import Ragged
 
 
 class Call(NamedTuple):

@@ -11,9 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..cells import Cell, Gates, State
-from .kernel import Call, Kernel, Run
-from .ragged import Ragged
+from unrolled.cells import Cell, Gates, State
+from unrolled.kernels.kernel import Call, Kernel, Run
+from unrolled.kernels.ragged import Ragged
 
 _OUTPUT: Final = "h"  # every cell's first state
 

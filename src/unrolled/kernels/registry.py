@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..errors import ConfigError, KernelError, did_you_mean
-from .kernel import Call, Kernel
-from .reference import ReferenceKernel
-from .torch_kernel import TorchKernel
+from unrolled.errors import ConfigError, KernelError, did_you_mean
+from unrolled.kernels.kernel import Call, Kernel
+from unrolled.kernels.reference import ReferenceKernel
+from unrolled.kernels.torch_kernel import TorchKernel
 
 KERNELS: Final[tuple[Kernel, ...]] = (TorchKernel(), ReferenceKernel())
 """Every kernel, the preferred first."""

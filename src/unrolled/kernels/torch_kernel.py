@@ -12,9 +12,9 @@ import torch
 from jaxtyping import Float
 from torch import _VF, Tensor
 
-from ..cells import Cell, GRUEquations, LSTMEquations, RNNEquations, State
-from .kernel import Call, Kernel, Run
-from .ragged import Ragged, pack, pad
+from unrolled.cells import Cell, GRUEquations, LSTMEquations, RNNEquations, State
+from unrolled.kernels.kernel import Call, Kernel, Run
+from unrolled.kernels.ragged import Ragged, pack, pad
 
 
 @final

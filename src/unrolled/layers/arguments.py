@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..cells.rnn import Nonlinearity
-from ..errors import ConfigError
-from ..kernels.registry import kernel_problem
-from .findings import Findings
+from unrolled.errors import ConfigError
+from unrolled.kernels.registry import kernel_problem
+from unrolled.layers.findings import Findings
 
 
 def check_layer_arguments(
@@ -20,37 +19,39 @@ def check_layer_arguments(
     proj_size: Any,
     kernel: Any,
     flags: dict[str, Any],
+    own_problem: str | None = None,
 ) -> tuple[int, ...]:
-    """Return the width of each layer, or raise everything that is wrong at once."""
+    """Return the width of each layer, or raise everything that is wrong at once, `own_problem` included."""
     found = Findings()
     _check_size(found, "input_size", input_size)
     widths = _widths(found, hidden_size, num_layers)
     _check_flags(found, flags)
     _check_dropout(found, dropout)
     _check_projection(found, proj_size, widths)
-    if problem := kernel_problem(kernel):
+    for problem in filter(None, (own_problem, kernel_problem(kernel))):
         found.add(problem)
     found.finish(ConfigError, f"{kind}(...)")
     return widths
 
 
-def check_cell_arguments(kind: str, *, input_size: Any, hidden_size: Any, bias: Any, kernel: Any) -> None:
-    """Raise everything that is wrong with a one-step cell's arguments at once."""
+def check_cell_arguments(
+    kind: str, *, input_size: Any, hidden_size: Any, bias: Any, kernel: Any, own_problem: str | None = None
+) -> None:
+    """Raise everything that is wrong with a one-step cell's arguments at once, `own_problem` included."""
     found = Findings()
     _check_size(found, "input_size", input_size)
     _check_size(found, "hidden_size", hidden_size)
     _check_flags(found, {"bias": bias})
-    if problem := kernel_problem(kernel):
+    for problem in filter(None, (own_problem, kernel_problem(kernel))):
         found.add(problem)
     found.finish(ConfigError, f"{kind}(...)")
 
 
-def check_nonlinearity(kind: str, nonlinearity: object) -> Nonlinearity:
-    """Refuse all but the two that `torch.nn` has."""
-    match nonlinearity:
-        case "tanh" | "relu":
-            return nonlinearity
-    raise ConfigError(f"{kind}: nonlinearity must be 'tanh' or 'relu'; got {nonlinearity!r}.")
+def nonlinearity_problem(nonlinearity: object) -> str | None:
+    """Say what is wrong with `nonlinearity`; None when it is one of the two that `torch.nn` has."""
+    if nonlinearity in ("tanh", "relu"):
+        return None
+    return f"nonlinearity must be 'tanh' or 'relu'; got {nonlinearity!r}."
 
 
 def _is_int(value: object) -> bool:

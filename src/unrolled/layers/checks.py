@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..errors import ShapeError
-from .findings import Findings
-from .lengths import check_lengths, count_of
-from .spec import Shape, Spec
+from unrolled.errors import ShapeError
+from unrolled.layers.findings import Findings
+from unrolled.layers.lengths import check_lengths, count_of
+from unrolled.layers.spec import Shape, Spec
 
 
 class Sizes(NamedTuple):
@@ -71,10 +71,11 @@ def check_like(found: Findings, kind: str, what: str, given: Tensor, weight: Ten
 def check_input(found: Findings, spec: Spec, x: Any) -> Sizes | None:
     """Note what is wrong with the input itself; return its sizes where they can be told."""
     if isinstance(x, PackedSequence):
-        if x.data.shape[-1] != spec.input_size:
+        if x.data.dim() != 2 or x.data.shape[-1] != spec.input_size:
+            hint = " Pack sequences of (T=time, F) each." if x.data.dim() != 2 else ""
             found.add(
                 f"{spec.kind} expected a PackedSequence of F={spec.input_size} features; "
-                f"its data is {tuple(x.data.shape)}."
+                f"its data is {_given(x.data)}.{hint}"
             )
         return Sizes(len(x.batch_sizes), int(x.batch_sizes[0]), packed=True)
     if not isinstance(x, Tensor):

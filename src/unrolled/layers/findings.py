@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import DtypeError, Problems, UnrolledError
+from unrolled.errors import DtypeError, Problems, UnrolledError
 
 
 class Findings(Problems):

@@ -15,9 +15,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..kernels import Ragged
-from ..kernels.ragged import pack, pad
-from .lengths import read_lengths
+from unrolled.kernels import Ragged
+from unrolled.kernels.ragged import pack, pad
+from unrolled.layers.lengths import read_lengths
 
 
 class Form(ABC):

@@ -13,9 +13,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..cells import GRUEquations
-from .one_step import RecurrentCell
-from .recurrent import RecurrentLayer
+from unrolled.cells import GRUEquations
+from unrolled.layers.one_step import RecurrentCell
+from unrolled.layers.recurrent import RecurrentLayer
 
 
 class GRU(RecurrentLayer):
@@ -155,8 +155,15 @@ class GRUCell(RecurrentCell):
         *,
         kernel: str = "auto",
     ) -> None:
-        equations = GRUEquations(hidden_size, bias)
-        super().__init__(equations, input_size=input_size, bias=bias, kernel=kernel, device=device, dtype=dtype)
+        super().__init__(
+            lambda width: GRUEquations(width, bias),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            bias=bias,
+            kernel=kernel,
+            device=device,
+            dtype=dtype,
+        )
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:
         """Advance one step: x (N, F) and hx (N, H) to the new h (N, H); or all without N.

@@ -11,17 +11,17 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..errors import ConfigError, DtypeError
-from ..kernels import KERNELS, Call, explain
-from .checks import check_call
-from .forms import open_input
-from .gru import GRU
-from .lstm import LSTM
-from .one_step import RecurrentCell
-from .recurrent import RecurrentLayer
-from .rnn import RNN
-from .stack import describe_call
-from .states import open_states
+from unrolled.errors import ConfigError, DtypeError
+from unrolled.kernels import KERNELS, Call, explain
+from unrolled.layers.checks import check_call
+from unrolled.layers.forms import open_input
+from unrolled.layers.gru import GRU
+from unrolled.layers.lstm import LSTM
+from unrolled.layers.one_step import RecurrentCell
+from unrolled.layers.recurrent import RecurrentLayer
+from unrolled.layers.rnn import RNN
+from unrolled.layers.stack import describe_call
+from unrolled.layers.states import open_states
 
 
 class Choice(NamedTuple):
@@ -74,7 +74,7 @@ def info(layer: Any = None, x: Any = None, lengths: Any = None) -> Info:
         An object whose text (`print`) has it all.
 
     Raises:
-        ConfigError: An input without a layer.
+        ConfigError: An input without a layer, or lengths for a single step.
         DtypeError: `layer` is none of ours.
         ShapeError: The input does not fit the layer.
 
@@ -129,6 +129,8 @@ def _versions() -> dict[str, str]:
 
 def _calls(layer: RecurrentLayer | RecurrentCell, x: Tensor | PackedSequence, lengths: Any) -> list[Call]:
     if isinstance(layer, RecurrentCell):
+        if lengths is not None:
+            raise ConfigError(f"info was given lengths, but {layer.kind} runs a single step. Leave lengths out.")
         return [layer.describe_call(x, None)]
     spec, weights = layer.spec(), layer.weights()
     check_call(spec, x, None, lengths, weights[0][0][0])

@@ -6,7 +6,7 @@ from collections.abc import Sized
 from numbers import Integral
 from typing import Any, Final
 
-from .findings import Findings
+from unrolled.layers.findings import Findings
 
 _SHOWN: Final = 3
 

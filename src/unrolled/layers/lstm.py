@@ -14,9 +14,9 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..cells import LSTMEquations
-from .one_step import RecurrentCell
-from .recurrent import RecurrentLayer
+from unrolled.cells import LSTMEquations
+from unrolled.layers.one_step import RecurrentCell
+from unrolled.layers.recurrent import RecurrentLayer
 
 
 class LSTM(RecurrentLayer):
@@ -160,8 +160,15 @@ class LSTMCell(RecurrentCell):
         *,
         kernel: str = "auto",
     ) -> None:
-        equations = LSTMEquations(hidden_size, bias)
-        super().__init__(equations, input_size=input_size, bias=bias, kernel=kernel, device=device, dtype=dtype)
+        super().__init__(
+            lambda width: LSTMEquations(width, bias),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            bias=bias,
+            kernel=kernel,
+            device=device,
+            dtype=dtype,
+        )
 
     def forward(self, x: Any, hx: Any = None) -> tuple[Tensor, Tensor]:
         """Advance one step: x (N, F) and hx `(h, c)`, each (N, H), to the new `(h, c)`; or all without N.

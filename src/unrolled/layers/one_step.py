@@ -6,17 +6,18 @@ Shapes: N = batch, F = input features, H = hidden units.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..cells import Cell, State
-from ..errors import ShapeError
-from ..kernels import Call, choose
-from .arguments import check_cell_arguments
-from .checks import check_like
-from .findings import Findings
+from unrolled.cells import Cell, State
+from unrolled.errors import ShapeError
+from unrolled.kernels import Call, choose
+from unrolled.layers.arguments import check_cell_arguments
+from unrolled.layers.checks import check_like
+from unrolled.layers.findings import Findings
 
 
 class RecurrentCell(nn.Module):
@@ -26,18 +27,28 @@ class RecurrentCell(nn.Module):
 
     def __init__(
         self,
-        cell: Cell[Any],
+        make_cell: Callable[[int], Cell[Any]],
         *,
         input_size: int,
+        hidden_size: int,
         bias: bool,
         kernel: str,
         device: Any,
         dtype: torch.dtype | None,
+        own_problem: str | None = None,
     ) -> None:
         super().__init__()
-        check_cell_arguments(self.kind, input_size=input_size, hidden_size=cell.hidden_size, bias=bias, kernel=kernel)
+        check_cell_arguments(
+            self.kind,
+            input_size=input_size,
+            hidden_size=hidden_size,
+            bias=bias,
+            kernel=kernel,
+            own_problem=own_problem,
+        )
+        cell = make_cell(hidden_size)
         self.input_size = input_size
-        self.hidden_size = cell.hidden_size
+        self.hidden_size = hidden_size
         self.bias = bias
         self.kernel = kernel
         self._cell = cell

@@ -11,15 +11,15 @@ from typing import Any, ClassVar, Final
 import torch
 from torch import Tensor, nn
 
-from ..cells import Cell
-from ..trace import Trace
-from .arguments import check_layer_arguments
-from .checks import check_call
-from .forms import open_input
-from .spec import Spec
-from .stack import Weights, run_layers
-from .states import close_states, open_states
-from .tracing import trace_layers
+from unrolled.cells import Cell
+from unrolled.layers.arguments import check_layer_arguments
+from unrolled.layers.checks import check_call
+from unrolled.layers.forms import open_input
+from unrolled.layers.spec import Spec
+from unrolled.layers.stack import Weights, run_layers
+from unrolled.layers.states import close_states, open_states
+from unrolled.layers.tracing import trace_layers
+from unrolled.trace import Trace
 
 
 class RecurrentLayer(nn.Module):
@@ -42,6 +42,7 @@ class RecurrentLayer(nn.Module):
         kernel: str,
         device: Any,
         dtype: torch.dtype | None,
+        own_problem: str | None = None,
     ) -> None:
         super().__init__()
         widths = check_layer_arguments(
@@ -53,6 +54,7 @@ class RecurrentLayer(nn.Module):
             proj_size=proj_size,
             kernel=kernel,
             flags={"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional},
+            own_problem=own_problem,
         )
         self.input_size = input_size
         self.hidden_size = hidden_size if isinstance(hidden_size, int) else widths

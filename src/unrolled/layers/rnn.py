@@ -6,17 +6,18 @@ Shapes: T = time, N = batch, F = input_size, H = hidden_size, L = num_layers, D 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, cast, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from ..cells import RNNEquations
-from .arguments import check_nonlinearity
-from .one_step import RecurrentCell
-from .recurrent import RecurrentLayer
+from unrolled.cells import RNNEquations
+from unrolled.cells.rnn import Nonlinearity
+from unrolled.layers.arguments import nonlinearity_problem
+from unrolled.layers.one_step import RecurrentCell
+from unrolled.layers.recurrent import RecurrentLayer
 
 
 class RNN(RecurrentLayer):
@@ -68,9 +69,8 @@ class RNN(RecurrentLayer):
         *,
         kernel: str = "auto",
     ) -> None:
-        checked = check_nonlinearity(self.kind, nonlinearity)
         super().__init__(
-            lambda width: RNNEquations(width, bias, checked),
+            lambda width: RNNEquations(width, bias, cast(Nonlinearity, nonlinearity)),
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,
@@ -82,6 +82,7 @@ class RNN(RecurrentLayer):
             kernel=kernel,
             device=device,
             dtype=dtype,
+            own_problem=nonlinearity_problem(nonlinearity),
         )
         self.nonlinearity = nonlinearity
         self.mode = f"RNN_{nonlinearity.upper()}"
@@ -162,9 +163,16 @@ class RNNCell(RecurrentCell):
         *,
         kernel: str = "auto",
     ) -> None:
-        checked = check_nonlinearity(self.kind, nonlinearity)
-        equations = RNNEquations(hidden_size, bias, checked)
-        super().__init__(equations, input_size=input_size, bias=bias, kernel=kernel, device=device, dtype=dtype)
+        super().__init__(
+            lambda width: RNNEquations(width, bias, cast(Nonlinearity, nonlinearity)),
+            input_size=input_size,
+            hidden_size=hidden_size,
+            bias=bias,
+            kernel=kernel,
+            device=device,
+            dtype=dtype,
+            own_problem=nonlinearity_problem(nonlinearity),
+        )
         self.nonlinearity = nonlinearity
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
-from ..cells import Cell
+from unrolled.cells import Cell
 
 Shape: TypeAlias = tuple[int, ...]
 

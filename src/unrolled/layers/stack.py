@@ -13,10 +13,10 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from ..cells import State
-from ..kernels import Call, Ragged, Run, choose
-from ..kernels.ragged import pack, pad
-from .spec import Spec
+from unrolled.cells import State
+from unrolled.kernels import Call, Ragged, Run, choose
+from unrolled.kernels.ragged import pack, pad
+from unrolled.layers.spec import Spec
 
 States: TypeAlias = list[list[State]]
 """A state for each direction of each layer: `states[layer][direction]`."""

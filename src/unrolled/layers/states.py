@@ -10,9 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .forms import Form
-from .spec import Spec
-from .stack import States
+from unrolled.layers.forms import Form
+from unrolled.layers.spec import Spec
+from unrolled.layers.stack import States
 
 
 def open_states(spec: Spec, form: Form, hx: Any) -> States:

@@ -7,9 +7,10 @@ from typing import Any, Final
 
 from torch import nn
 
-from .gru import GRU, GRUCell
-from .lstm import LSTM, LSTMCell
-from .rnn import RNN, RNNCell
+from unrolled.errors import DtypeError
+from unrolled.layers.gru import GRU, GRUCell
+from unrolled.layers.lstm import LSTM, LSTMCell
+from unrolled.layers.rnn import RNN, RNNCell
 
 _OURS: Final[dict[type[nn.Module], type[nn.Module]]] = {
     nn.LSTM: LSTM,
@@ -37,6 +38,9 @@ def replace(model: nn.Module) -> nn.Module:
     Returns:
         `model`, or the new layer when `model` is itself one.
 
+    Raises:
+        DtypeError: `model` is no `torch.nn.Module`.
+
     Example:
         >>> import torch
         >>> import unrolled
@@ -48,6 +52,7 @@ def replace(model: nn.Module) -> nn.Module:
         >>> type(model[0]).__module__.partition(".")[0]
         'unrolled'
     """
+    _check_model("replace", model)
     return _swap(model, _to_ours, {})
 
 
@@ -62,6 +67,9 @@ def restore(model: nn.Module) -> nn.Module:
     Returns:
         `model`, or the `torch.nn` layer when `model` is itself a replaced one.
 
+    Raises:
+        DtypeError: `model` is no `torch.nn.Module`.
+
     Example:
         >>> import torch
         >>> import unrolled
@@ -69,7 +77,14 @@ def restore(model: nn.Module) -> nn.Module:
         >>> isinstance(unrolled.restore(layer), torch.nn.GRU)
         True
     """
+    _check_model("restore", model)
     return _swap(model, _to_theirs, {})
+
+
+def _check_model(verb: str, model: object) -> None:
+    if not isinstance(model, nn.Module):
+        given = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
+        raise DtypeError(f"{verb} expected a model, that is a torch.nn.Module; got {given}.")
 
 
 def _swap(module: nn.Module, convert: Callable[[nn.Module], nn.Module], done: dict[nn.Module, nn.Module]) -> nn.Module:

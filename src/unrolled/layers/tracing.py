@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from ..kernels import Ragged
-from ..trace import DIRECTIONS, Array, DirectionTrace, NamedArray, Trace
-from .forms import Form, open_input
-from .spec import Spec
-from .stack import LayerRun, States, Weights, run_layers
-from .states import close_states, open_states
+from unrolled.kernels import Ragged
+from unrolled.layers.forms import Form, open_input
+from unrolled.layers.spec import Spec
+from unrolled.layers.stack import LayerRun, States, Weights, run_layers
+from unrolled.layers.states import close_states, open_states
+from unrolled.trace import DIRECTIONS, Array, DirectionTrace, NamedArray, Trace
 
 
 @torch.no_grad()

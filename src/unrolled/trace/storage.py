@@ -11,8 +11,8 @@ from typing import Any, Final, TypeVar, final
 
 import numpy as np
 
-from ..errors import ArtifactError
-from .named_array import Array, NamedArray
+from unrolled.errors import ArtifactError
+from unrolled.trace.named_array import Array, NamedArray
 
 FORMAT: Final = "unrolled-trace"
 VERSION: Final = 1

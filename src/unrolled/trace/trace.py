@@ -14,8 +14,8 @@ from typing import Any, Final, NamedTuple, TypeAlias, final
 
 import numpy as np
 
-from .named_array import Array, NamedArray
-from .storage import SCHEMA, Node, encode_array, open_document
+from unrolled.trace.named_array import Array, NamedArray
+from unrolled.trace.storage import SCHEMA, Node, encode_array, open_document
 
 DIRECTIONS: Final = ("forward", "reverse")
 
@@ -85,7 +85,8 @@ class Trace:
         for part in self.parts:
             if (part.layer, part.direction) == place:
                 return part
-        raise KeyError(place)
+        places = ", ".join(str((part.layer, part.direction)) for part in self.parts)
+        raise KeyError(f"{place!r} is no place in this trace; it has {places}.")
 
     @property
     def directions(self) -> tuple[str, ...]:
