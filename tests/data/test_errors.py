@@ -140,6 +140,10 @@ TIMES = {
         "'unique_id': 1 row without an id: row 39.",
     ),
     "float ids": ({"unique_id": [0.5] * 40}, "'unique_id' holds double; ids are text or whole numbers."),
+    "null ids among whole numbers": (
+        {"unique_id": [1.0] * 20 + [np.nan] + [2.0] * 19},
+        "'unique_id': 1 row without an id: row 20.",
+    ),
     "null times": ({"ds": [pd.NaT, *DAYS[1:]]}, "'ds': 1 row without a time: row 0."),
     "unreadable": (
         {"ds": [*(str(day.date()) for day in DAYS[:37]), "2024-02-30", "soon", "2024-01-01 25:00"]},
@@ -153,6 +157,10 @@ TIMES = {
     "zones here and there": (
         {"ds": ["2024-01-01T00:00Z", "2024-01-02T00:00"] * 20},
         "'ds': some times have a zone and others have none. Write all of them alike.",
+    ),
+    "periods": (
+        {"ds": list(pd.period_range("2024-01", periods=20, freq="M")) * 2},
+        "'ds' holds periods of pandas. Make them datetimes: .dt.to_timestamp().",
     ),
     "fractions": (
         {"ds": np.arange(40) + 0.5},
@@ -277,6 +285,14 @@ FILES = {
         b"ds,y\n\n1,1\n2\n3,1,2\n",
         "sales.csv: the first line names 2 columns, but line 4 has 1, line 5 has 3.",
     ),
+    "too wide": ("sales.csv", b"ds\n1,2\n", "sales.csv: the first line names 1 column, but line 2 has 2."),
+    "two without a name": ("sales.csv", b",,y\n1,2,3\n", "sales.csv: the first line names '' more than once."),
+    "open quote": (
+        "sales.csv",
+        b'ds,y\n1,1\n2,"2\n' + b"3,3\n" * 40_000,
+        "sales.csv cannot be read as CSV from line 3 on: field larger than field limit (131072). "
+        "Is a quote opened there and never closed?",
+    ),
     "twice": ("sales.csv", b"ds,y, y\n1,2,3\n", "sales.csv: the first line names 'y' more than once."),
     "not parquet": ("x.parquet", b"nothing of the kind", "x.parquet is no Parquet file, or a damaged one."),
     "empty parquet": ("x.parquet", b"", "x.parquet is empty."),
@@ -325,3 +341,21 @@ def test_things_that_are_no_tables(source, kind):
 
 def test_a_frame_without_rows():
     assert problems(table()[:0]) == ("The pandas table has no rows, only the columns unique_id, ds, y.",)
+    assert problems(pl.DataFrame()) == ("The polars table has no rows, and no columns.",)
+
+
+def test_frames_that_cannot_be_read_by_column():
+    twice = pa.table([pa.array([1]), pa.array([1]), pa.array([2])], names=["ds", "y", "y"])
+    assert problems(twice) == ("The table has two columns of one name among ['ds', 'y', 'y'].",)
+    levels = pd.DataFrame([[1, 2.0]], columns=pd.MultiIndex.from_tuples([("ds", "a"), ("y", "b")]))
+    (problem,) = problems(levels)
+    assert problem.startswith("The pandas table has column names of several levels. Join them: df.columns = ")
+    (problem,) = problems(pa.record_batch({"ds": [1, 2], "y": [1, 2]}))
+    assert problem.endswith(
+        "got pyarrow.RecordBatch. A DataFrame can be made of most things: pandas.DataFrame({'ds': times, 'y': values})."
+    )
+
+
+def test_an_index_of_periods_is_seen():
+    frame = pd.DataFrame({"y": np.arange(5.0)}, index=pd.period_range("2024-01", periods=5, freq="M"))
+    assert problems(frame) == ("'index' holds periods of pandas. Make them datetimes: .dt.to_timestamp().",)

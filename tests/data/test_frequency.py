@@ -52,7 +52,15 @@ def test_parse_names_and_seasons(code, name, season):
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
-    [("hourly", "'h'"), ("month", "'MS'"), ("15m", "'min'"), ("weekli", "'W'"), ("Min", "'min'")],
+    [
+        ("W-SUN", "'W'"),
+        ("QS-OCT", "'QS'"),
+        ("hourly", "'h'"),
+        ("month", "'MS'"),
+        ("15m", "'min'"),
+        ("weekli", "'W'"),
+        ("Min", "'min'"),
+    ],
 )
 def test_parse_suggests_the_code_meant(wrong, hint):
     with pytest.raises(DataError, match=f"Did you mean {hint}") as error:
@@ -60,10 +68,16 @@ def test_parse_suggests_the_code_meant(wrong, hint):
     assert "s, min, h, D, B, W, MS, ME, QS, QE, YS, YE" in str(error.value)
 
 
-@pytest.mark.parametrize("wrong", [0, -1, "0h", "2B", "", "h2"])
+@pytest.mark.parametrize("wrong", [0, -1, "0h", "2B", "", "h2", 1.5, True, None])
 def test_parse_refuses(wrong):
     with pytest.raises(DataError, match=f"freq={wrong!r}"):
         Frequency.parse(wrong)
+
+
+def test_whole_numbers_of_numpy_and_offsets_of_pandas():
+    assert Frequency.parse(np.int64(2)) == Frequency.parse(2)
+    with pytest.raises(DataError, match="freq=<Hour> is not a frequency"):
+        Frequency.parse(pd.offsets.Hour())
 
 
 # pandas makes the same grids; it is the judge of each.
@@ -98,6 +112,23 @@ def test_leap_years():
     freq = infer(ends)
     assert freq.name == "yearly (month end)"
     assert freq.advance(ends[-1], 3) == np.datetime64("2028-02-29")
+
+
+@pytest.mark.parametrize(
+    ("times", "name"),
+    [
+        (["2024-04-30", "2024-05-30", "2024-06-30"], "monthly (day 30)"),
+        (["2024-06-30", "2024-09-30", "2024-12-30"], "quarterly (day 30)"),
+        (["2022-02-28", "2023-02-28", "2024-02-28", "2025-02-28"], "yearly (day 28)"),
+        (["2024-04-30", "2024-06-30", "2024-09-30"], "every 2 months (month end)"),
+    ],
+)
+def test_the_last_of_short_months_may_be_any_day(times, name):
+    freq = infer(np.array(times, dtype="M8[D]"))
+    assert freq.name == name
+    start = np.datetime64(times[0], "us")
+    kept = freq.position(start, np.array(times[:2], dtype="M8[us]"))
+    assert kept.tolist() == [0, 1]
 
 
 def test_gaps_do_not_hide_the_frequency():

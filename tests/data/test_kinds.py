@@ -239,6 +239,34 @@ def test_csv_with_byte_order_mark_quotes_and_spaces(tmp_path):
     np.testing.assert_array_equal(read_panel(path).values, [1, np.nan, 3.5])
 
 
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_row_numbers_that_pandas_wrote_are_no_target(name, tmp_path):
+    path = tmp_path / "sales.csv"
+    pd.DataFrame({"day": DAYS, "sales": [4.0, 5.0, 6.0]}).rename_axis(name or None).to_csv(path)
+    assert path.read_text().startswith(f"{name},day,sales\n")
+    panel = read_panel(path)
+    assert panel.values.tolist() == [4, 5, 6]
+    assert panel.ids.tolist() == ["sales"]
+
+
+def test_an_index_of_dates_that_pandas_wrote_without_a_name(tmp_path):
+    pd.Series([4.0, 5.0, 6.0], index=pd.DatetimeIndex(DAYS), name="sales").to_csv(tmp_path / "sales.csv")
+    assert read_panel(tmp_path / "sales.csv").values.tolist() == [4, 5, 6]
+
+
+def test_columns_of_a_spreadsheet_without_name_and_value(tmp_path):
+    path = tmp_path / "sales.csv"
+    path.write_text("ds,y,,\n1,4,,\n2,5,,\n")
+    panel = read_panel(path)
+    assert (panel.values.tolist(), panel.notes[1]) == ([4, 5], "ds: steps of 1; no gaps")
+
+
+def test_column_names_of_several_lines(tmp_path):
+    path = tmp_path / "sales.csv"
+    path.write_text('"day","sales\n(EUR)"\n2024-01-01,4\n2024-01-02,5\n')
+    assert read_panel(path).ids.tolist() == ["sales\n(EUR)"]
+
+
 def test_parquet_in_partitions(tmp_path):
     table = pa.table({"ds": [1, 2, 3], "y": [1.0, 2.0, 3.0]})
     for name in ("a", "b"):
@@ -257,9 +285,15 @@ def test_parquet_in_partitions(tmp_path):
         (pd.Series([1.0, None, 3.0], dtype="float32"), np.nan),
         (pd.Series(["1", "", " 3 "]), np.nan),
         (pd.Series(["1e0", "NaN", "3."]), np.nan),
+        (pd.Series(["+1", "-2", " +3 "]), -2),
         (pa.array([1, None, 3], pa.decimal128(10, 2)), np.nan),
     ],
 )
 def test_numbers(values, second):
     source = pa.table({"ds": [1, 2, 3], "y": values})
     np.testing.assert_array_equal(read_panel(source).values, [1, second, 3])
+
+
+def test_whole_numbers_beyond_64_bits():
+    frame = pd.DataFrame({"ds": [1, 2], "y": pd.Series([2**70, 1], dtype=object), "other": [3**50, 4**50]})
+    np.testing.assert_array_equal(read_panel(frame).values, [2.0**70, 1])

@@ -60,6 +60,21 @@ def test_clock_changes_are_no_gaps(change, freq, name):
     assert list(following) == list(expected)
 
 
+@pytest.mark.parametrize("change", ["2024-03-31", "2024-10-27"])
+@pytest.mark.parametrize("hours", [[0, 12], [6, 14, 22], [9, 13]])
+def test_hours_of_the_local_clock_are_even_across_its_changes(change, hours):
+    days = pd.date_range(pd.Timestamp(change) - pd.Timedelta("4D"), periods=12)
+    local = pd.Series([day + pd.Timedelta(hours=hour) for day in days for hour in hours])
+    frame = pd.DataFrame({"ds": local.dt.tz_localize("Europe/Berlin"), "y": np.arange(float(len(local)))})
+    panel = read_panel(frame)
+    assert panel.table.wall_clock
+    observed = ~np.isnan(panel.values)
+    assert list(to_native(panel.table, {"ds": panel.times[observed]})["ds"]) == list(frame["ds"])
+    assert list(panel.values[observed]) == list(frame["y"])
+    following = to_native(panel.table, {"ds": panel.future_times(1)[0]})["ds"].dt.tz_localize(None)
+    assert following[0] == local.iloc[-1] + np.timedelta64(panel.freq.step, "us")
+
+
 def test_text_whose_offset_changes_with_the_clocks():
     texts = ["2024-03-30T00:00+01:00", "2024-03-31T00:00+01:00", "2024-04-01T00:00+02:00"]
     panel = times_of(texts)

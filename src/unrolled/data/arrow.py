@@ -28,6 +28,11 @@ def is_number(kind: Any) -> bool:
     return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
 
 
+def is_period(kind: Any) -> bool:
+    """Return whether an Arrow type stands for pandas' periods, which are spans and not times."""
+    return str(kind).startswith("extension<pandas.period")
+
+
 def encode(column: Any) -> tuple[np.ndarray, Any]:
     """Return which distinct value each row of a chunked array without nulls has, and these values.
 

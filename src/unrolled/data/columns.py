@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -29,6 +30,8 @@ _KNOWN: dict[Role, tuple[tuple[str, ...], ...]] = {
 }
 # Names of numbers that are times if nothing else is; beside a date they are but parts of it.
 _PARTS_OF_TIME = ("year", "quarter", "month", "week", "day", "hour", "period", "t", "step")
+# What pandas calls the row numbers that it has written to a file, and then read from one.
+_ROW_NUMBERS = re.compile(r"(Unnamed: \d+)?$")
 _WORDS: dict[Role, str] = {"id": "the id", "time": "the time", "target": "the target"}
 
 
@@ -36,7 +39,12 @@ _WORDS: dict[Role, str] = {"id": "the id", "time": "the time", "target": "the ta
 class Columns:
     """The column of each role, None where there is none or it is in doubt, and those left over.
 
-    id, time, target: names. unclear: the roles for which a problem was noted. unused: the other columns.
+    Attributes:
+        id: The name of the column of ids.
+        time: That of the times.
+        target: That of the numbers to forecast.
+        unclear: The roles for which a problem was noted.
+        unused: The other columns.
     """
 
     id: str | None
@@ -67,10 +75,12 @@ class _Search:
 
 
 def find_columns(head: Any, given: dict[Role, str | None], problems: Problems) -> Columns:
-    """Return the columns of a table by role, noting in `problems` those that are wrong or in doubt.
+    """Return the columns of a table by role; a table without an id column is one series.
 
-    head: an Arrow table of the first rows. given: the names that the user has given, None for the others.
-    A table without an id column is one series.
+    Args:
+        head: An Arrow table of the first rows.
+        given: The names that the user has given, None for the others.
+        problems: Where those that are wrong or in doubt are noted.
     """
     search = _Search(head, problems)
     for role, name in given.items():
@@ -112,7 +122,8 @@ def _take_known(search: _Search, role: Role) -> None:
 def _take_fitting(search: _Search, role: Role) -> None:
     fits = looks_like_times if role == "time" else _looks_like_numbers
     parts = [name for name in search.free if name.strip().lower() in _PARTS_OF_TIME]
-    found = [name for name in search.free if fits(search.head[name]) and (role == "time" or name not in parts)]
+    never = [] if role == "time" else [*parts, *filter(_ROW_NUMBERS.match, search.free)]
+    found = [name for name in search.free if name not in never and fits(search.head[name])]
     if role == "time" and not found:
         found = parts
     if len(found) == 1:

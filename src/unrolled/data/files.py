@@ -18,7 +18,7 @@ import pyarrow.csv as pa_csv
 
 from unrolled.data.arrow import plain
 from unrolled.data.frames import Library
-from unrolled.data.wording import first_few
+from unrolled.data.wording import counted, first_few
 from unrolled.errors import DataError, did_you_mean
 
 _TEXT = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".txt.gz")
@@ -27,7 +27,11 @@ _HEAD = 1_000
 
 
 def file_kind(path: str | os.PathLike[str]) -> Literal["text", "parquet"]:
-    """Return which kind of file a path leads to; raise DataError if it is neither, or is not there."""
+    """Return which kind of file a path leads to.
+
+    Raises:
+        DataError: It is of neither kind, or is not there.
+    """
     path = Path(path)
     if not path.exists():
         raise DataError(_not_found(path))
@@ -98,9 +102,7 @@ class CsvFile:
         return opener(self._path, "rt", encoding="utf-8-sig", newline="")
 
     def _read(self) -> Any:
-        names = next(csv.reader([self._first_line()], delimiter=self._separator))
-        plain_names = [name.strip() for name in names]
-        self._check_names(plain_names)
+        _, names = next(self._records())
         convert = pa_csv.ConvertOptions(
             column_types=dict.fromkeys(names, pa.string()), null_values=[""], strings_can_be_null=True
         )
@@ -109,8 +111,11 @@ class CsvFile:
             table = pa_csv.read_csv(self._path, parse_options=parse, convert_options=convert)
         except pa.ArrowInvalid as error:
             raise DataError(self._broken_rows(len(names), error)) from None
-        columns = map(_whole_numbers_or_text, table.columns)
-        return pa.table(dict(zip(plain_names, columns, strict=True)))
+        columns = zip([name.strip() for name in names], table.columns, strict=True)
+        # Spreadsheets end each line with separators for columns that were once there.
+        kept = [(name, column) for name, column in columns if name or column.null_count < len(column)]
+        self._check_names([name for name, _ in kept])
+        return pa.table({name: _whole_numbers_or_text(column) for name, column in kept})
 
     def _check_names(self, names: list[str]) -> None:
         twice = sorted({name for name in names if names.count(name) > 1})
@@ -124,10 +129,14 @@ class CsvFile:
         with self._open() as file:
             reader = csv.reader(file, delimiter=self._separator)
             start = 1
-            for record in reader:
-                if record:
-                    yield start, record
-                start = reader.line_num + 1
+            try:
+                for record in reader:
+                    if record:
+                        yield start, record
+                    start = reader.line_num + 1
+            except csv.Error as error:
+                why = f"{error}. Is a quote opened there and never closed?"
+                raise DataError(f"{self.name} cannot be read as CSV from line {start} on: {why}") from None
 
     def _broken_rows(self, width: int, error: Exception) -> str:
         try:
@@ -137,7 +146,7 @@ class CsvFile:
         if not broken:
             return f"{self.name} cannot be read as CSV: {error}"
         shown = first_few([f"line {line} has {count}" for line, count in broken[:3]], len(broken))
-        return f"{self.name}: the first line names {width} columns, but {shown}."
+        return f"{self.name}: the first line names {counted(width, 'column')}, but {shown}."
 
 
 def _separator(header: str) -> str:

@@ -15,16 +15,18 @@ TimeType = Literal["integer", "date", "datetime"]
 class TableKind:
     """What it takes to give back a table like the one that came in.
 
-    library: whose table it was; files come back as pandas.
-    id_dtype: the type of the ids in the library's own words; empty for what the library makes of them.
-    time: whole numbers, dates without a time of day, or datetimes.
-    time_unit: the resolution of datetimes: "s", "ms", "us" or "ns".
-    zone: the time zone of datetimes, or None.
-    wall_clock: whether a panel's times show the clock on the wall in `zone`, as those of a day's step and
-        longer do, rather than UTC.
+    Attributes:
+        library: Whose table it was; files come back as pandas.
+        id_dtype: The type of the ids in the library's own words; empty for what the library makes of them.
+        time: Whole numbers, dates without a time of day, or datetimes.
+        time_unit: The resolution of datetimes: "s", "ms", "us" or "ns".
+        zone: The time zone of datetimes, or None.
+        wall_clock: Whether a panel's times show the clock on the wall in `zone` rather than UTC.
 
-    >>> TableKind.from_json(TableKind("polars").to_json()) == TableKind("polars")
-    True
+    Example:
+        >>> from unrolled.data.frames import TableKind
+        >>> TableKind.from_json(TableKind("polars").to_json()) == TableKind("polars")
+        True
     """
 
     library: Library
@@ -47,14 +49,21 @@ class TableKind:
 def to_native(table: TableKind, columns: dict[str, np.ndarray]) -> Any:
     """Return a frame of the input's kind with `columns`, in their order.
 
-    table: the kind to return; a panel has it as `panel.table`.
-    columns: arrays of equal length by name. "unique_id" is given the ids' type; "ds" and "cutoff", times as a
-        panel has them, get the type and zone that the input's times had. All others stay as they are.
+    Args:
+        table: The kind to return; a panel has it as `panel.table`.
+        columns: Arrays of equal length by name. "unique_id" is given the ids' type; "ds" and "cutoff", times as
+            a panel has them, get the type and zone that the input's times had. All others stay as they are.
 
-    >>> ids, times = np.array(["a"]), np.array(["2024-01-01"], dtype="M8[us]")
-    >>> frame = to_native(TableKind("pandas", time="date"), {"unique_id": ids, "ds": times})
-    >>> frame["ds"][0]
-    datetime.date(2024, 1, 1)
+    Returns:
+        A pandas or polars DataFrame, or a pyarrow Table.
+
+    Example:
+        >>> import numpy as np
+        >>> from unrolled.data.frames import TableKind, to_native
+        >>> ids, times = np.array(["a"]), np.array(["2024-01-01"], dtype="M8[us]")
+        >>> frame = to_native(TableKind("pandas", time="date"), {"unique_id": ids, "ds": times})
+        >>> frame["ds"][0]
+        datetime.date(2024, 1, 1)
     """
     instants = {name: _instants(table, values) for name, values in columns.items() if name in _TIME_COLUMNS}
     build = {"pandas": _pandas, "polars": _polars, "pyarrow": _pyarrow}[table.library]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -42,15 +43,19 @@ _MONTH_NOUNS = {1: "months", 3: "quarters", 6: "half-years", 12: "years"}
 class Frequency:
     """A regular grid of times: every `step` units from wherever a series starts.
 
-    unit: what a step is counted in. Weeks, days and all below are multiples of a microsecond.
-    step: how many units from one point to the next; at least 1.
-    day: for months alone, the day of the month: 1 is the month's start; 31 is its end, since a day that a
-        month does not have means its last.
+    Attributes:
+        unit: What a step is counted in. Weeks, days and all below are multiples of a microsecond.
+        step: How many units from one point to the next; at least 1.
+        day: For months alone, the day of the month: 1 is the month's start; 31 is its end, since a day that a
+            month does not have means its last.
 
-    >>> Frequency.parse("15min").name
-    'every 15 minutes'
-    >>> Frequency.parse("ME").advance(np.datetime64("2024-01-31", "us"), [1, 2]).astype("M8[D]")
-    array(['2024-02-29', '2024-03-31'], dtype='datetime64[D]')
+    Example:
+        >>> import numpy as np
+        >>> from unrolled.data.frequency import Frequency
+        >>> Frequency.parse("15min").name
+        'every 15 minutes'
+        >>> Frequency.parse("ME").advance(np.datetime64("2024-01-31", "us"), [1, 2]).astype("M8[D]")
+        array(['2024-02-29', '2024-03-31'], dtype='datetime64[D]')
     """
 
     unit: Unit
@@ -58,17 +63,21 @@ class Frequency:
     day: int = 1
 
     @staticmethod
-    def parse(freq: str | int) -> Frequency:
+    def parse(freq: object) -> Frequency:
         """Return the frequency that a user names.
 
-        freq: a code with an optional count before it ("h", "15min", "2W", "MS", "ME"), or a whole number for
-            integer times. Codes: s, min, h, D, B (business days), W, MS and ME (the start and end of months),
-            QS and QE (of quarters), YS and YE (of years).
+        Args:
+            freq: A code with an optional count before it ("h", "15min", "2W", "MS", "ME"), or a whole number
+                for integer times. Codes: s, min, h, D, B (business days), W, MS and ME (the start and end of
+                months), QS and QE (of quarters), YS and YE (of years).
 
-        Raises DataError for any other text, and for a count below 1.
+        Raises:
+            DataError: Anything else, or a count below 1.
         """
-        if isinstance(freq, int):
-            return _checked(Frequency("integer", freq), freq)
+        if not isinstance(freq, bool) and isinstance(freq, Integral):
+            return _checked(Frequency("integer", int(freq)), freq)
+        if not isinstance(freq, str):
+            raise DataError(_unknown_code(freq))
         found = re.fullmatch(r"(\d*)\s*([A-Za-z]+)", freq.strip())
         base = _CODES.get(_ALIASES.get(found[2], found[2])) if found else None
         if found is None or base is None:
@@ -136,8 +145,12 @@ class Frequency:
     def advance(self, start: Any, n: Any) -> np.ndarray:
         """Return the times `n` steps after `start`; the two broadcast.
 
-        start: datetime64, or int64 for integer times. n: whole numbers, negative ones go back.
-        Returns datetime64[us] or int64.
+        Args:
+            start: datetime64, or int64 for integer times.
+            n: Whole numbers; negative ones go back.
+
+        Returns:
+            datetime64[us] or int64.
         """
         steps = np.asarray(n, dtype=np.int64) * self.step
         if self.unit == "integer":
@@ -154,8 +167,12 @@ class Frequency:
     def position(self, start: Any, times: Any) -> Int64[np.ndarray, "..."]:
         """Return how many steps after `start` each of `times` is, the inverse of `advance`.
 
-        start, times: datetime64, or int64 for integer times; the two broadcast.
-        A time that is not on the grid gets `OFF_GRID`; so does every time whose start is not on it.
+        Args:
+            start: datetime64, or int64 for integer times.
+            times: Of the same type; the two broadcast.
+
+        Returns:
+            Whole numbers; `OFF_GRID` for a time that is not on the grid, and where the start is not on it.
         """
         if self.unit == "integer":
             start, times = np.asarray(start, dtype=np.int64), np.asarray(times, dtype=np.int64)
@@ -231,8 +248,10 @@ _WORDS = {
 }
 
 
-def _unknown_code(freq: str) -> str:
-    near = did_you_mean(freq.lstrip("0123456789 "), [*_CODES, *_WORDS])
+def _unknown_code(freq: object) -> str:
+    # pandas names an anchor, as in "W-SUN"; here it is wherever a series starts.
+    word = freq.lstrip("0123456789 ").partition("-")[0] if isinstance(freq, str) else ""
+    near = did_you_mean(word, [*_CODES, *_WORDS])
     for word, code in _WORDS.items():
         near = near.replace(f"'{word}'", f"'{code}'")
     codes = ", ".join(_CODES)
@@ -242,31 +261,38 @@ def _unknown_code(freq: str) -> str:
     )
 
 
-def _checked(frequency: Frequency, freq: str | int) -> Frequency:
+def _checked(frequency: Frequency, freq: object) -> Frequency:
     if frequency.step < 1:
         raise DataError(f"freq={freq!r} does not go forward; a frequency is at least one step.")
     return frequency
 
 
 def infer_frequency(times: Any, offsets: Int64[np.ndarray, " boundaries"]) -> Frequency | None:
-    """Return the frequency that most steps of the series follow, or None where there is no step at all.
-
-    times: (P,) datetime64[us] or int64, all series end to end, rising within each.
-    offsets: series s is `times[offsets[s]:offsets[s + 1]]`.
+    """Return the frequency that most steps of the series follow.
 
     The commonest step decides; among equally common ones, the shortest. Whether each time is on the grid is
     for `Frequency.position` to say.
 
-    >>> days = np.array(["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"], dtype="M8[us]")
-    >>> infer_frequency(days, np.array([0, 4])).name
-    'monthly (month end)'
+    Args:
+        times: (P,) datetime64[us] or int64, all series end to end, rising within each.
+        offsets: (S+1,) series s is `times[offsets[s]:offsets[s + 1]]`.
+
+    Returns:
+        The frequency, or None where there is no step at all.
+
+    Example:
+        >>> import numpy as np
+        >>> from unrolled.data.frequency import infer_frequency
+        >>> days = np.array(["2024-01-31", "2024-02-29", "2024-03-31", "2024-04-30"], dtype="M8[us]")
+        >>> infer_frequency(days, np.array([0, 4])).name
+        'monthly (month end)'
     """
     within = ~starts_series(offsets)[1:]
     if not within.any():
         return None
     if times.dtype.kind != "M":
-        return Frequency("integer", _commonest(np.diff(times)[within]))
-    step = _commonest(np.diff(times)[within].astype(np.int64))
+        return Frequency("integer", commonest(np.diff(times)[within]))
+    step = commonest(np.diff(times)[within].astype(np.int64))
     if step >= 28 * _DAY:
         return _calendar(times, within, step) or Frequency("microsecond", step)
     if step == _DAY and _rests_at_weekends(times, within):
@@ -281,7 +307,8 @@ def starts_series(offsets: Int64[np.ndarray, " boundaries"]) -> Bool[np.ndarray,
     return first
 
 
-def _commonest(numbers: np.ndarray) -> int:
+def commonest(numbers: np.ndarray) -> int:
+    """Return the number that occurs most often; among equally frequent ones, the smallest."""
     # Most tables have one step throughout, and finding that out is far cheaper than counting.
     if numbers.min() == numbers.max():
         return int(numbers[0])
@@ -297,12 +324,12 @@ def _calendar(times: np.ndarray, within: np.ndarray, step: int) -> Frequency | N
     months = times.astype("M8[M]")
     lengths = _month_lengths(months)
     days = (times.astype("M8[D]") - months.astype("M8[D]")).astype(np.int64) + 1
-    day = 31 if (days == lengths).mean() > 0.5 else _commonest(days)
-    by_month = (days == np.minimum(day, lengths)).mean()
+    # Three ends of short months may as well be on the 30th: the later day that explains most of them.
+    by_month, day = max(((days == np.minimum(day, lengths)).mean(), day) for day in (31, commonest(days)))
     by_step = (np.diff(times)[within].astype(np.int64) % step == 0).mean()
     if by_month <= 0.5 or by_month < by_step:
         return None
-    return Frequency("month", _commonest(np.diff(months)[within].astype(np.int64)), day)
+    return Frequency("month", commonest(np.diff(months)[within].astype(np.int64)), day)
 
 
 def _rests_at_weekends(times: np.ndarray, within: np.ndarray) -> bool:

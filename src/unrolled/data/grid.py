@@ -5,12 +5,12 @@ R is the number of rows, S the number of series, P the number of points on the g
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
-from unrolled.data.frequency import OFF_GRID, Frequency, infer_frequency, starts_series
+from unrolled.data.frequency import OFF_GRID, Frequency, commonest, infer_frequency, starts_series
 from unrolled.data.times import TimeColumn, looks_like_days
 from unrolled.data.wording import counted, first_few, id_text, point_text, time_text
 from unrolled.errors import Problems
@@ -25,8 +25,11 @@ _LONGEST_HOURS = np.timedelta64(22, "h")
 class Rows:
     """The rows of a table, series by series and rising in time, no time twice.
 
-    offsets: (S+1,) rows `offsets[s]:offsets[s + 1]` are series s. ids: (S,). times: of the R rows.
-    order: (R,) where each row was in the table, or None if they are the table's rows as they stand.
+    Attributes:
+        offsets: (S+1,) rows `offsets[s]:offsets[s + 1]` are series s.
+        ids: (S,) the name of each series.
+        times: Those of the R rows.
+        order: (R,) where each row was in the table, or None if they are the table's rows as they stand.
     """
 
     offsets: np.ndarray
@@ -49,6 +52,11 @@ class Rows:
         """(R,) the first time of each row's series."""
         return np.repeat(self.times.values[self.offsets[:-1]], self.counts)
 
+    @property
+    def steps(self) -> np.ndarray:
+        """Every step from one row to the next of the same series."""
+        return np.asarray(np.diff(self.times.values)[~starts_series(self.offsets)[1:]])
+
     def point(self, row: Any) -> str:
         """Return a row's id and time in words."""
         series = int(np.searchsorted(self.offsets, row, side="right")) - 1
@@ -59,8 +67,12 @@ class Rows:
 class Grid:
     """Where the rows of a table are on the complete grid.
 
-    freq: the grid. offsets: (S+1,) of the P points. times: (P,). at: (R,) the point of each row, or None if
-    no row is absent. rows: the rows themselves.
+    Attributes:
+        freq: The step of the grid.
+        offsets: (S+1,) points `offsets[s]:offsets[s + 1]` are series s.
+        times: (P,) the time of each point.
+        at: (R,) the point of each row, or None if no row is absent.
+        rows: The rows themselves.
     """
 
     freq: Frequency
@@ -81,9 +93,14 @@ class Grid:
 
 
 def sort_rows(codes: np.ndarray, ids: np.ndarray, times: TimeColumn, problems: Problems, hint: str = "") -> Rows:
-    """Return the rows in order; repeated times are noted in `problems`, with `hint`, and left out.
+    """Return the rows in order, without those that repeat a time.
 
-    codes: (R,) the series of each row. ids: (S,). times: of the R rows, in the table's order.
+    Args:
+        codes: (R,) the series of each row, in the table's order.
+        ids: (S,) the name of each series.
+        times: Those of the R rows, in the table's order.
+        problems: Where repeated times are noted.
+        hint: What to add to that.
     """
     order = None if _in_order(codes, times.values) else np.lexsort((times.values, codes))
     if order is not None:
@@ -123,9 +140,13 @@ def _offsets(codes: np.ndarray, series: int) -> np.ndarray:
 
 
 def make_grid(rows: Rows, freq: Frequency | None, name: str, problems: Problems) -> Grid | None:
-    """Return the grid that the rows are on; None if they are not on one, which is noted in `problems`.
+    """Return the grid that the rows are on; None if they are not on one.
 
-    freq: as the user gave it, or None to infer it. name: the time column's, for messages.
+    Args:
+        rows: All rows in order.
+        freq: As the user gave it, or None to infer it.
+        name: The time column's, for messages.
+        problems: Where it is noted why there is no grid.
     """
     rows = _with_fitting_clock(rows, freq)
     inferred = freq or infer_frequency(rows.times.values, rows.offsets)
@@ -142,17 +163,25 @@ def make_grid(rows: Rows, freq: Frequency | None, name: str, problems: Problems)
 
 
 def _with_fitting_clock(rows: Rows, freq: Frequency | None) -> Rows:
-    """Return the rows on local time if their step is a day or longer, else in UTC."""
+    """Return the rows on local time if their step is a day or longer, or is even there alone; else in UTC."""
     if rows.times.zone is None:
         return rows
+    steps = rows.steps
     if freq is None:
-        within = ~starts_series(rows.offsets)[1:]
-        steps = np.sort(np.diff(rows.times.values)[within])
-        by_calendar = len(steps) > 0 and steps[len(steps) // 2] > _LONGEST_HOURS
+        by_calendar = len(steps) > 0 and np.sort(steps)[len(steps) // 2] > _LONGEST_HOURS
     else:
         by_calendar = freq.is_daily_or_longer
-    times = rows.times.on_wall_clock() if by_calendar else rows.times
-    return Rows(rows.offsets, rows.ids, times, rows.order)
+    if not by_calendar and not _uneven(steps):
+        return rows
+    local = replace(rows, times=rows.times.on_wall_clock())
+    return local if by_calendar or _uneven(local.steps) < _uneven(steps) else rows
+
+
+def _uneven(steps: np.ndarray) -> int:
+    """Return how many steps are no multiple of the commonest, as local noons are not in UTC when clocks change."""
+    lengths = steps.astype(np.int64)
+    # A step of no length is an hour that local clocks show twice.
+    return int(np.count_nonzero((lengths % commonest(lengths) != 0) | (lengths <= 0))) if len(lengths) else 0
 
 
 def _no_steps(rows: Rows, name: str) -> str:

@@ -18,14 +18,16 @@ from unrolled.errors import DataError
 class Panel:
     """Series of any length on one regular grid. P points in all, S series with S+1 boundaries.
 
-    values: (P,) all series end to end; NaN where the table had no row or no value.
-    offsets: (S+1,) series s is `values[offsets[s]:offsets[s + 1]]`. No series is empty.
-    ids: (S,) the name of each series, in the order in which the table brings them: text or whole numbers.
-    times: (P,) the time of each point, gaps included: datetime64[us] or int64. Times with a zone are in UTC,
-        or on the local wall clock where a step takes a day or longer; `table` says which.
-    freq: the step from one point to the next, the same for all series.
-    table: what it takes to give a table of the input's kind back; see `frames.to_native`.
-    notes: what was found in the table, in sentences for the user.
+    Attributes:
+        values: (P,) all series end to end; NaN where the table had no row or no value.
+        offsets: (S+1,) series s is `values[offsets[s]:offsets[s + 1]]`. No series is empty.
+        ids: (S,) the name of each series, in the order in which the table brings them: text or whole numbers.
+        times: (P,) the time of each point, gaps included: datetime64[us] or int64. Times with a zone are in
+            UTC, or on the local wall clock where a step takes a day or longer, or is even there alone;
+            `table` says which.
+        freq: The step from one point to the next, the same for all series.
+        table: What it takes to give a table of the input's kind back; see `frames.to_native`.
+        notes: What was found in the table, in sentences for the user.
     """
 
     values: Float64[np.ndarray, " P"]
@@ -58,8 +60,11 @@ class Panel:
     def drop_last(self, n: int) -> Panel:
         """Return the panel without the last `n` points of every series.
 
-        Raises DataError if that would leave a series empty. A panel of one series shares its arrays with the
-        result; several series are copied, since they lie end to end.
+        A panel of one series shares its arrays with the result; several series are copied, since they lie
+        end to end.
+
+        Raises:
+            DataError: That would leave a series empty.
         """
         if n == 0:
             return self

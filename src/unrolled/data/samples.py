@@ -16,7 +16,12 @@ from unrolled.errors import DataError, did_you_mean
 
 @dataclass(frozen=True)
 class Sample:
-    """A data set: its name and what it shows."""
+    """A data set.
+
+    Attributes:
+        name: What it is called.
+        about: What it shows.
+    """
 
     name: str
     about: str
@@ -36,10 +41,15 @@ SAMPLES = {
 def sample_columns(name: str) -> dict[str, list[str]]:
     """Return the columns `unique_id, ds, y` of a sample as they are written to a file.
 
-    A value that was not observed is empty text. Raises DataError for a sample that there is not.
+    A value that was not observed is empty text.
 
-    >>> sample_columns("sine")["ds"][:3]
-    ['0', '1', '2']
+    Raises:
+        DataError: There is no such sample.
+
+    Example:
+        >>> from unrolled.data.samples import sample_columns
+        >>> sample_columns("sine")["ds"][:3]
+        ['0', '1', '2']
     """
     if name not in SAMPLES:
         listed = ", ".join(SAMPLES)
@@ -50,7 +60,8 @@ def sample_columns(name: str) -> dict[str, list[str]]:
 def sample_csv(name: str) -> str:
     """Return a sample as the text of a CSV file.
 
-    Raises DataError for a sample that there is not.
+    Raises:
+        DataError: There is no such sample.
     """
     columns = sample_columns(name)
     text = io.StringIO()
@@ -63,7 +74,8 @@ def sample_csv(name: str) -> str:
 def write_sample(name: str, path: str | os.PathLike[str]) -> None:
     """Write a sample to a CSV file with the columns `unique_id, ds, y`, making its folder if need be.
 
-    Raises DataError for a sample that there is not.
+    Raises:
+        DataError: There is no such sample.
     """
     text = sample_csv(name)
     Path(path).parent.mkdir(parents=True, exist_ok=True)

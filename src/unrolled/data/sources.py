@@ -20,8 +20,10 @@ _HEAD = 1_000
 class Source(Protocol):
     """A table that can be looked at before it is read.
 
-    name: what messages call it. library: whose frames to give back for it. head: its first rows, from which
-    columns are told apart.
+    Attributes:
+        name: What messages call it.
+        library: Whose frames to give back for it.
+        head: Its first rows, from which columns are told apart.
     """
 
     name: str
@@ -42,15 +44,20 @@ class Source(Protocol):
 
 
 def open_source(source: Any) -> Source:
-    """Return the source behind a path or a frame; raise DataError for anything else, or an empty one."""
+    """Return the source behind a path or a frame.
+
+    Raises:
+        DataError: It is neither, or has no rows.
+    """
     opened: Source
     if isinstance(source, str | os.PathLike):
         opened = ParquetFiles(source) if file_kind(source) == "parquet" else CsvFile(source)
     else:
         opened = _Frame(source)
     if opened.head.num_rows == 0:
-        named = first_upper(opened.name)
-        raise DataError(f"{named} has no rows, only the columns {', '.join(opened.head.column_names)}.")
+        names = opened.head.column_names
+        rest = f"only the columns {', '.join(names)}" if names else "and no columns"
+        raise DataError(f"{first_upper(opened.name)} has no rows, {rest}.")
     return opened
 
 
@@ -67,11 +74,12 @@ class _Frame:
 
         try:
             self._frame = nw.from_native(_pandas_with_plain_columns(native))
-        except TypeError:
+            self.library = _library(self._frame)
+        except (TypeError, NotImplementedError):
+            # The second is what half a dataframe raises, such as pyarrow's RecordBatch.
             raise DataError(_unreadable(native)) from None
         except nw.exceptions.DuplicateError:
-            raise DataError(f"The table has two columns of one name among {list(native.columns)}.") from None
-        self.library = _library(self._frame)
+            raise DataError(f"The table has two columns of one name among {_column_names(native)}.") from None
         self.name = f"the {self.library} table"
         self.head = pa.Table.from_pydict(_arrow_columns(_collected(self._frame.head(_HEAD))))
 
@@ -96,12 +104,22 @@ def _pandas_with_plain_columns(native: Any) -> Any:
 
     if not nw.dependencies.is_pandas_dataframe(native):
         return native
+    if native.columns.nlevels > 1:
+        raise DataError(
+            "The pandas table has column names of several levels. "
+            "Join them: df.columns = ['_'.join(map(str, name)) for name in df.columns]."
+        )
     names = [name for name in native.index.names if name is not None]
-    says_something = names or native.index.inferred_type in ("datetime64", "date")
+    says_something = names or native.index.inferred_type in ("datetime64", "date", "period")
     # An index named like a column is that column, kept in both places.
     if says_something and not set(names) & set(native.columns):
         native = native.reset_index()
     return native if native.columns.inferred_type == "string" else native.rename(columns=str)
+
+
+def _column_names(native: Any) -> list[Any]:
+    # A pyarrow table's `columns` are the columns themselves.
+    return list(getattr(native, "column_names", None) or native.columns)
 
 
 def _library(frame: Any) -> Library:
@@ -131,7 +149,7 @@ def _arrow(column: Any) -> Any:
     """Return a narwhals column as an Arrow chunked array without categories or views."""
     try:
         array = column.to_arrow()
-    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+    except (pa.ArrowException, OverflowError):
         # An object column of mixed values; as text each can be judged, and shown, for itself.
         missing = column.is_null().to_list()
         texts = [None if null else str(value) for null, value in zip(missing, column.to_list(), strict=True)]

@@ -34,24 +34,33 @@ def read_panel(
 ) -> Panel:
     """Return the series of a table, each on the same regular grid of times.
 
-    source: a path to a CSV file (comma, semicolon or tab; .gz too), a Parquet file or a folder of them; or a
-        pandas, polars (eager or lazy) or pyarrow table. Rows may come in any order.
-    id_col, time_col, target_col: the columns. Without them those with a usual name are taken
-        (`unique_id, ds, y`; `item_id, timestamp, target`; ...), else the only one that holds dates and the
-        only one that holds numbers. A table without an id column is one series, named after its target.
-    freq: the step from one time to the next, as `Frequency.parse` reads it; inferred by default.
-    min_length: how many points, gaps included, every series must have; or a function that says so when it
-        is given the frequency and the (S,) lengths.
-    min_length_for: what needs them, for the message.
+    Args:
+        source: A path to a CSV file (comma, semicolon or tab; .gz too), a Parquet file or a folder of them; or a
+            pandas, polars (eager or lazy) or pyarrow table. Rows may come in any order.
+        id_col: The column that names the series. By default the one with a usual name (`unique_id`, `item_id`,
+            …); a table without one is one series, named after its target.
+        time_col: The column of times. By default the one with a usual name (`ds`, `timestamp`, …), else the
+            only one that holds dates.
+        target_col: The column to forecast. By default the one with a usual name (`y`, `target`, …), else the
+            only one that holds numbers.
+        freq: The step from one time to the next, as `Frequency.parse` reads it; inferred by default.
+        min_length: How many points, gaps included, every series must have; or a function that says so when it
+            is given the frequency and the (S,) lengths.
+        min_length_for: What needs them, for the message.
 
-    Rows that are absent and values that are NaN or null are NaN in the panel; its notes say how many.
-    Raises DataError with everything that is wrong with the table.
+    Returns:
+        A panel. Rows that are absent and values that are NaN or null are NaN in it; its notes say how many.
 
-    >>> import pandas as pd
-    >>> days = pd.date_range("2024-01-01", periods=3)
-    >>> panel = read_panel(pd.DataFrame({"day": days, "sales": [3, 4, 5]}))
-    >>> panel.freq.name, panel.values
-    ('daily', array([3., 4., 5.]))
+    Raises:
+        DataError: The table cannot be used; the message lists everything that is wrong with it.
+
+    Example:
+        >>> import pandas as pd
+        >>> from unrolled.data.table import read_panel
+        >>> days = pd.date_range("2024-01-01", periods=3)
+        >>> panel = read_panel(pd.DataFrame({"day": days, "sales": [3, 4, 5]}))
+        >>> panel.freq.name, panel.values
+        ('daily', array([3., 4., 5.]))
     """
     problems = Problems()
     opened = open_source(source)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.arrow import encode, is_text
+from unrolled.data.arrow import encode, is_period, is_text
 from unrolled.data.frames import TimeType, from_wall_clock
 from unrolled.data.values import Where, check_no_nulls
 from unrolled.data.wording import counted, first_few
@@ -28,9 +28,13 @@ _YEAR_LAST = r"^(?P<first>\d{1,2})[-/.](?P<second_part>\d{1,2})[-/.](?P<year>\d{
 class TimeColumn:
     """The times of all rows.
 
-    values: int64, or datetime64[us], in UTC where there is a zone. kind, unit, zone: what to give back; see
-    `frames.TableKind`. local: the local times as they were written, where their distances from UTC differ.
-    wall_clock: whether `values` show the clock on the wall in `zone` instead of UTC.
+    Attributes:
+        values: int64, or datetime64[us], in UTC where there is a zone.
+        kind: Whole numbers, dates or datetimes: what to give back.
+        unit: The resolution of datetimes to give back.
+        zone: Their time zone, or None.
+        local: The local times as they were written, where their distances from UTC differ.
+        wall_clock: Whether `values` show the clock on the wall in `zone` instead of UTC.
     """
 
     values: np.ndarray
@@ -65,8 +69,8 @@ def _with_midnights(local: np.ndarray, utc: np.ndarray, zone: str) -> np.ndarray
 
 def looks_like_times(column: Any) -> bool:
     """Return whether a column holds dates, datetimes, or text that reads as such; numbers do not count."""
-    if pa.types.is_temporal(column.type):
-        return bool(pa.types.is_date(column.type) or pa.types.is_timestamp(column.type))
+    if pa.types.is_date(column.type) or pa.types.is_timestamp(column.type) or is_period(column.type):
+        return True
     if not is_text(column.type) or column.null_count == len(column):
         return False
     texts = pc.utf8_trim_whitespace(column.drop_null())
@@ -108,7 +112,10 @@ def _typed_times(column: Any, name: str, problems: Problems) -> TimeColumn | Non
         return TimeColumn(_microseconds(column.cast(pa.timestamp("us"))), "date")
     if pa.types.is_integer(kind) or pa.types.is_floating(kind):
         return TimeColumn(np.array(column.cast(pa.int64()).to_numpy()), "integer")
-    problems.add(f"{name!r} holds {kind}; times are dates, datetimes or whole numbers.")
+    if is_period(kind):
+        problems.add(f"{name!r} holds periods of pandas. Make them datetimes: .dt.to_timestamp().")
+    else:
+        problems.add(f"{name!r} holds {kind}; times are dates, datetimes or whole numbers.")
     return None
 
 

@@ -25,10 +25,11 @@ def read_ids(column: Any, name: str, where: Where, problems: Problems) -> tuple[
 
     None where the column cannot tell series apart, which is then noted in `problems`.
     """
+    # Empty ones first: they are why pandas makes numbers with fractions of whole ones.
+    if not check_no_nulls(column, name, "an id", where, problems):
+        return None
     if not (is_text(column.type) or pa.types.is_integer(column.type)):
         problems.add(f"{name!r} holds {column.type}; ids are text or whole numbers.")
-        return None
-    if not check_no_nulls(column, name, "an id", where, problems):
         return None
     codes, ids = encode(column)
     return codes, np.array(ids.to_pylist()) if is_text(column.type) else np.asarray(ids)

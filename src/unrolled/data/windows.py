@@ -25,9 +25,10 @@ IntArray = NDArray[np.int64]
 class Windows:
     """A run of windows, one step apart, in each of S series; numbered 0 ... len - 1 over all of them.
 
-    first: (S,) position in the flat values of the first point to forecast of each series' first window.
-    count: (S,) how many windows each series has; 0 is allowed.
-    begin: (S,) where each series begins in the flat values; a window reads nothing before it.
+    Attributes:
+        first: (S,) position in the flat values of the first point to forecast of each series' first window.
+        count: (S,) how many windows each series has; 0 is allowed.
+        begin: (S,) where each series begins in the flat values; a window reads nothing before it.
     """
 
     first: IntArray

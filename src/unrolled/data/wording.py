@@ -11,8 +11,9 @@ import numpy as np
 def first_few(items: Sequence[str], count: int | None = None, separator: str = ", ") -> str:
     """Return `items` as a list in words, saying how many of `count` there are besides.
 
-    >>> first_few(["row 1", "row 5"], 7)
-    'row 1, row 5 and 5 more'
+    Example:
+        >>> first_few(["row 1", "row 5"], 7)
+        'row 1, row 5 and 5 more'
     """
     more = (len(items) if count is None else count) - len(items)
     return separator.join(items) + (f" and {more:,} more" if more else "")
@@ -21,8 +22,9 @@ def first_few(items: Sequence[str], count: int | None = None, separator: str = "
 def counted(count: int, noun: str) -> str:
     """Return a count with its noun.
 
-    >>> counted(1, "row"), counted(2284, "row")
-    ('1 row', '2,284 rows')
+    Example:
+        >>> counted(1, "row"), counted(2284, "row")
+        ('1 row', '2,284 rows')
     """
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
@@ -30,8 +32,9 @@ def counted(count: int, noun: str) -> str:
 def time_text(time: Any) -> str:
     """Return a time as a person would write it, without a time of day where it is midnight.
 
-    >>> time_text(np.datetime64("2024-01-31T00:00", "us")), time_text(np.int64(7))
-    ('2024-01-31', '7')
+    Example:
+        >>> time_text(np.datetime64("2024-01-31T00:00", "us")), time_text(np.int64(7))
+        ('2024-01-31', '7')
     """
     if not isinstance(time, np.datetime64):
         return str(int(time))
