@@ -31,9 +31,7 @@ print(1e3 * (time.perf_counter() - started) / {STEPS})
 def milliseconds_a_step(processes: int, settings: dict[str, str]) -> list[float]:
     """Train in several processes at once; return each one's time."""
     command, environment = [sys.executable, "-c", TRAINING], os.environ | settings
-    running = [
-        subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)
-    ]
+    running = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
     return [float(process.communicate()[0]) for process in running]
 
 

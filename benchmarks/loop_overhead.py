@@ -7,6 +7,7 @@ results/loop_overhead.csv. Run it: python benchmarks/loop_overhead.py
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from collections.abc import Callable
@@ -29,7 +30,7 @@ from unrolled.forecast.losses import loss_function
 from unrolled.forecast.network import build
 from unrolled.forecast.train import batches, train, validation_batch
 
-STEPS, ROUNDS = 100, 9
+SECONDS, ROUNDS = 2.0, 9
 CASES = {
     "batch 32, window 40, H 50": Config(12, input_size=40, hidden_size=50, batch_size=32, season=1),
     "batch 128, window 96, H 64 (defaults at h 48)": Config(48, input_size=96, season=1),
@@ -54,14 +55,21 @@ def panel() -> Panel:
     )
 
 
+def steps_in(seconds: float, config: Config) -> int:
+    """Return how many steps take about so long, so that short steps are timed as well as long ones."""
+    trial = ways(config)["bare"]
+    trial()
+    return max(50, round(config.max_steps * seconds / in_turn({"bare": trial}, 1)["bare"][0] / 50) * 50)
+
+
 def ways(config: Config) -> dict[str, Callable[[], object]]:
-    """Return the bare steps and the loop, each doing STEPS steps on the same batches."""
+    """Return the bare steps and the loop, each doing all steps on the same batches."""
     series = panel()
     gather = gatherer(series, config)
     held = held_out(series.lengths, config.input_size or 1, config.h, config.val_size)
     windows = training_windows(series, config.input_size or 1, config.h, held)
     validation = validation_batch(validation_windows(series, config.h, held), gather, config)
-    ready = list(itertools.islice(batches(windows, gather, config), STEPS))
+    ready = list(itertools.islice(batches(windows, gather, config), config.max_steps))
 
     def bare() -> None:
         torch.manual_seed(config.seed)
@@ -82,11 +90,12 @@ def ways(config: Config) -> dict[str, Callable[[], object]]:
 def main() -> None:
     rows = []
     for name, settings in CASES.items():
-        config = Config.from_settings(settings.to_json() | {"max_steps": STEPS})
+        steps = steps_in(SECONDS, dataclasses.replace(settings, max_steps=50))
+        config = dataclasses.replace(settings, max_steps=steps, patience=steps)
         seconds = in_turn(ways(config), ROUNDS)
         ratio = spread(np.divide(seconds["loop"], seconds["bare"]).tolist())
         bare = spread(seconds["bare"])
-        row = {"case": name, "bare_ms_per_step": round(1e3 * bare["median"] / STEPS, 3)}
+        row = {"case": name, "bare_ms_per_step": round(1e3 * bare["median"] / steps, 3)}
         rows.append(row | {f"overhead_percent_{key}": round(100 * (value - 1), 1) for key, value in ratio.items()})
         print(rows[-1], flush=True)
     print(write("loop_overhead", rows))

@@ -78,8 +78,8 @@ class Problems:
             raise error(*self._found, heading=heading)
 
 
-def did_you_mean(word: str, options: Iterable[str]) -> str:
-    """Return " Did you mean 'x'?" for the nearest option, or the empty string."""
+def did_you_mean(word: str, options: Iterable[str], likeness: float = 0.6) -> str:
+    """Return " Did you mean 'x'?" for the nearest option, or the empty string where none is as like as that."""
     by_lower = {option.lower(): option for option in options}
-    near = difflib.get_close_matches(word.lower(), by_lower, n=1)
+    near = difflib.get_close_matches(word.lower(), by_lower, n=1, cutoff=likeness)
     return f" Did you mean {by_lower[near[0]]!r}?" if near else ""

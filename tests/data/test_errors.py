@@ -359,3 +359,30 @@ def test_frames_that_cannot_be_read_by_column():
 def test_an_index_of_periods_is_seen():
     frame = pd.DataFrame({"y": np.arange(5.0)}, index=pd.period_range("2024-01", periods=5, freq="M"))
     assert problems(frame) == ("'index' holds periods of pandas. Make them datetimes: .dt.to_timestamp().",)
+
+
+def test_rows_that_cannot_be_read_do_not_hide_what_else_is_wrong(tmp_path):
+    rows = [f"a,2024-01-{day:02},{day}" for day in range(1, 21)]
+    rows[3], rows[5], rows[8] = "a,2024-01-04,n/k", "a,2024-01-06,inf", "a,2024-02-31,9"
+    rows += ["a,2024-01-02,2", "b,2024-01-01,1", "b,2024-01-02,2", "c,soon,1"]
+    path = tmp_path / "sales.csv"
+    path.write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
+    with pytest.raises(DataError) as caught:
+        read_panel(path, min_length=9)
+    starts = [
+        "'y' has text where numbers belong, in 1 row: 'n/k' in line 5",
+        "'y' is infinite in 1 row: line 7",
+        "'ds': 2 rows cannot be read as times: '2024-02-31' in line 10, 'soon' in line 25",
+        "Times appear more than once, in 1 row: ('a', 2024-01-02)",
+        "1 series shorter than one window of 9 points: 'b' (2)",
+    ]
+    assert len(caught.value.problems) == len(starts)
+    for problem, start in zip(caught.value.problems, starts, strict=True):
+        assert problem.startswith(start)
+
+
+def test_a_file_of_quite_another_name_is_not_suggested(tmp_path):
+    (tmp_path / "mixed.csv").write_text("ds,y\n")
+    with pytest.raises(DataError) as caught:
+        read_panel(tmp_path / "nofile.csv")
+    assert "Did you mean" not in str(caught.value)

@@ -21,7 +21,11 @@ def test_files_appear_together_and_replace_only_their_namesakes(tmp_path: Path) 
     with written_together(out) as draft:
         _fill(draft, both="new", fresh="new")
         _fill(draft / "model", config="new")
-    assert {p.name: p.read_text() for p in out.iterdir() if p.is_file()} == {"old": "kept", "both": "new", "fresh": "new"}
+    assert {p.name: p.read_text() for p in out.iterdir() if p.is_file()} == {
+        "old": "kept",
+        "both": "new",
+        "fresh": "new",
+    }
     assert [p.name for p in (out / "model").iterdir()] == ["config"]
     assert [p.name for p in out.parent.iterdir()] == ["out"]
 
@@ -29,9 +33,14 @@ def test_files_appear_together_and_replace_only_their_namesakes(tmp_path: Path) 
 def test_when_anything_goes_wrong_the_folder_is_as_it_was(tmp_path: Path) -> None:
     out = tmp_path / "out"
     _fill(out, both="old")
-    with pytest.raises(KeyboardInterrupt), written_together(out) as draft:
-        _fill(draft, both="new")
-        raise KeyboardInterrupt
+
+    def write_and_stop() -> None:
+        with written_together(out) as draft:
+            _fill(draft, both="new")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_and_stop()
     assert (out / "both").read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == ["out"]
 

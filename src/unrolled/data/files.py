@@ -49,7 +49,8 @@ def _not_found(path: Path) -> str:
     folder = path.parent
     if not folder.is_dir():
         return f"There is no file {path}, nor a folder {folder}."
-    near = did_you_mean(path.name, sorted(child.name for child in folder.iterdir()))
+    # Endings alone make file names alike, so that it takes more for one to be meant.
+    near = did_you_mean(path.name, sorted(child.name for child in folder.iterdir()), likeness=0.75)
     return f"There is no file {path.name!r} in {folder.resolve()}.{near}"
 
 

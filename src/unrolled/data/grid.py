@@ -104,7 +104,7 @@ def sort_rows(codes: np.ndarray, ids: np.ndarray, times: TimeColumn, problems: P
     """
     order = None if _in_order(codes, times.values) else np.lexsort((times.values, codes))
     if order is not None:
-        codes, times = codes[order], _taken(times, order)
+        codes, times = codes[order], times.taken(order)
     again = np.zeros(len(codes), dtype=bool)
     again[1:] = (codes[1:] == codes[:-1]) & (times.values[1:] == times.values[:-1])
     if not again.any():
@@ -117,7 +117,7 @@ def sort_rows(codes: np.ndarray, ids: np.ndarray, times: TimeColumn, problems: P
     )
     kept = np.flatnonzero(~again)
     order = kept if order is None else order[kept]
-    return Rows(_offsets(codes[kept], len(ids)), ids, _taken(times, kept), order)
+    return Rows(_offsets(codes[kept], len(ids)), ids, times.taken(kept), order)
 
 
 def _point(ids: np.ndarray, series: Any, time: Any) -> str:
@@ -128,11 +128,6 @@ def _point(ids: np.ndarray, series: Any, time: Any) -> str:
 def _in_order(codes: np.ndarray, times: np.ndarray) -> bool:
     rising = (codes[1:] == codes[:-1]) & (times[1:] >= times[:-1])
     return bool((rising | (codes[1:] > codes[:-1])).all())
-
-
-def _taken(times: TimeColumn, rows: np.ndarray) -> TimeColumn:
-    local = None if times.local is None else times.local[rows]
-    return TimeColumn(times.values[rows], times.kind, times.unit, times.zone, local)
 
 
 def _offsets(codes: np.ndarray, series: int) -> np.ndarray:

@@ -108,7 +108,13 @@ def _read_columns(source: Source, columns: Columns, problems: Problems) -> tuple
         series = np.zeros(len(times.values), dtype=np.int32), np.array([columns.target])
     if times is None or series is None:
         return None, numbers
-    return sort_rows(*series, times, problems, _id_hint(source, columns)), numbers
+    hint = _id_hint(source, columns)
+    if not times.unread.any():
+        return sort_rows(*series, times, problems, hint), numbers
+    # What could not be read is noted; the other rows are checked, but no longer stand beside their numbers.
+    codes, ids = series
+    present, codes = np.unique(codes[~times.unread], return_inverse=True)
+    return sort_rows(codes, ids[present], times.taken(~times.unread), problems, hint), None
 
 
 def _id_hint(source: Source, columns: Columns) -> str:

@@ -44,6 +44,16 @@ class TimeColumn:
     local: np.ndarray | None = None
     wall_clock: bool = False
 
+    @property
+    def unread(self) -> np.ndarray:
+        """(R,) the rows whose time could not be read."""
+        return np.isnat(self.values) if self.kind != "integer" else np.zeros(len(self.values), dtype=bool)
+
+    def taken(self, rows: np.ndarray) -> TimeColumn:
+        """Return the times of some rows, given as their numbers or as a mask."""
+        local = None if self.local is None else self.local[rows]
+        return replace(self, values=self.values[rows], local=local)
+
     def on_wall_clock(self) -> TimeColumn:
         """Return the times as local clocks show them, so that a day is a day when clocks change."""
         if self.local is not None:
@@ -89,7 +99,11 @@ def _matches(texts: Any, pattern: str) -> Any:
 
 
 def read_times(column: Any, name: str, where: Where, problems: Problems) -> TimeColumn | None:
-    """Return a column as times; or None, with what is wrong noted in `problems`."""
+    """Return a column as times; or None if it holds none at all.
+
+    What is wrong is noted in `problems`; single texts that cannot be read are NaT, so that the rest can be
+    checked too.
+    """
     if not check_no_nulls(column, name, "a time", where, problems):
         return None
     if is_text(column.type):
@@ -142,8 +156,10 @@ def _times_from_text(column: Any, name: str, where: Where, problems: Problems) -
         valid = _all_valid(whole, codes, texts, name, where, problems)
         return TimeColumn(np.asarray(texts.cast(pa.int64()))[codes], "integer") if valid else None
     parsed = _parse(texts, name, problems)
-    if parsed is None or not _all_valid(parsed.valid, codes, texts, name, where, problems):
+    if parsed is None:
         return None
+    if not _all_valid(parsed.valid, codes, texts, name, where, problems):
+        parsed.local[~parsed.valid] = np.datetime64("NaT")
     return _with_zone(parsed, codes, name, problems)
 
 

@@ -46,11 +46,12 @@ def check_no_nulls(column: Any, name: str, what: str, where: Where, problems: Pr
 
 
 def read_numbers(column: Any, name: str, where: Where, problems: Problems) -> np.ndarray | None:
-    """Return a column as float64, NaN where it is empty; or None, with what is wrong in `problems`."""
+    """Return a column as float64, NaN where it is empty; or None if it holds no numbers at all.
+
+    What is wrong is noted in `problems`; rows that cannot be read are 0, so that the rest can be checked too.
+    """
     if is_text(column.type):
         column = _numbers_from_text(column, name, where, problems)
-        if column is None:
-            return None
     elif pa.types.is_boolean(column.type):
         problems.add(f"{name!r} holds true and false where numbers belong. Write 1 and 0.")
         return None
@@ -58,20 +59,21 @@ def read_numbers(column: Any, name: str, where: Where, problems: Problems) -> np
         problems.add(f"{name!r} holds {column.type} where numbers belong.")
         return None
     numbers = np.array(column.cast(pa.float64(), safe=False).to_numpy(), dtype=np.float64)
-    return numbers if _check_finite(numbers, name, where, problems) else None
+    _check_finite(numbers, name, where, problems)
+    return numbers
 
 
 def _numbers_from_text(column: Any, name: str, where: Where, problems: Problems) -> Any:
-    """Return text as numbers if all of it can be read so."""
+    """Return text as numbers, with 0 for what is none: a value was there, though none that can be read."""
     texts = pc.utf8_trim_whitespace(column)
     missing = pc.is_in(pc.utf8_lower(texts), value_set=pa.array(_MISSING, type=texts.type))
     texts = pc.if_else(missing, pa.scalar(None, type=texts.type), texts)
     try:
         return texts.cast(pa.float64())
     except pa.ArrowInvalid:
-        wrong = rows_where(pc.invert(pc.match_substring_regex(texts, _NUMBER)))
-    problems.add(_not_numbers(texts, name, wrong, where))
-    return None
+        right = pc.match_substring_regex(texts, _NUMBER)
+    problems.add(_not_numbers(texts, name, rows_where(pc.invert(right)), where))
+    return pc.if_else(right, texts, pa.scalar("0", type=texts.type)).cast(pa.float64())
 
 
 def _not_numbers(texts: Any, name: str, wrong: np.ndarray, where: Where) -> str:
@@ -83,11 +85,9 @@ def _not_numbers(texts: Any, name: str, wrong: np.ndarray, where: Where) -> str:
     return f"{name!r} has text where numbers belong, in {rows}: {first_few(shown, len(wrong))}.{hint}"
 
 
-def _check_finite(numbers: np.ndarray, name: str, where: Where, problems: Problems) -> bool:
+def _check_finite(numbers: np.ndarray, name: str, where: Where, problems: Problems) -> None:
     rows = np.flatnonzero(np.isinf(numbers))
-    if not len(rows):
-        return True
-    shown = first_few(where(rows[:3]), len(rows))
-    advice = "Leave unknown values empty."
-    problems.add(f"{name!r} is infinite in {counted(len(rows), 'row')}: {shown}. {advice}")
-    return False
+    if len(rows):
+        shown = first_few(where(rows[:3]), len(rows))
+        advice = "Leave unknown values empty."
+        problems.add(f"{name!r} is infinite in {counted(len(rows), 'row')}: {shown}. {advice}")

@@ -81,8 +81,8 @@ class Config:
     batch_size: int = 128
     max_steps: int = 500
     val_size: int | None = None
-    val_every: int = 25
-    patience: int = 8
+    val_every: int = 50
+    patience: int = 4
     gradient_clip: float | None = 1.0
     season: int | None = None
     freq: str | int | None = None

@@ -20,7 +20,7 @@ from unrolled.forecast.config import Config
 from unrolled.forecast.losses import LossFunction, loss_function
 from unrolled.forecast.network import Network
 
-VALIDATION_BATCHES = 4
+VALIDATION_BATCHES = 2
 """Validation looks at this many batches of windows at most, evenly spaced: a few per cent of the steps' cost."""
 
 WINDOWS_AT_ONCE = 2048
@@ -118,7 +118,8 @@ class _Loop:
 
     def __init__(self, network: Network, validation: Batch | None, config: Config, loss: LossFunction) -> None:
         self.network, self.validation, self.config, self.loss = network, validation, config, loss
-        self.optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
+        self.parameters = list(network.parameters())
+        self.optimiser = torch.optim.Adam(self.parameters, lr=config.learning_rate, fused=True)
         self.best, self.steps = _Best(), 0
         network.train()
         self.ended: Literal["finished", "early", "diverged"] | None = None
@@ -130,7 +131,7 @@ class _Loop:
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.gradient_clip is not None:
-            torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.gradient_clip, foreach=True)
+            torch.nn.utils.clip_grad_norm_(self.parameters, self.config.gradient_clip)
         self.optimiser.step()
         self.steps += 1
         if self.steps % self.config.val_every == 0 or self.steps == self.config.max_steps:
