@@ -18,7 +18,7 @@ from unrolled.cli_settings import command
 from unrolled.forecast.config import Config
 
 if TYPE_CHECKING:
-    from unrolled.forecast.job import Report
+    from unrolled.forecast.job import Job, Report
 
 app = typer.Typer(
     help="Recurrent networks you can see through: from a table to a forecast in one command.",
@@ -52,7 +52,9 @@ def forecast(
     """Backtest, train on everything, forecast and draw; write all of it to a folder."""
     from unrolled.forecast.job import Job
 
-    _tell(Job(data, _quiet(config, as_json), out, level, windows, step_size, refit).run_forecast(), as_json)
+    job = Job(data, _quiet(config, as_json), out, level, windows, step_size, refit)
+    _tell_notes(job, as_json)
+    _tell(job.run_forecast(), as_json)
 
 
 @app.command()
@@ -70,7 +72,9 @@ def backtest(
     """Forecast as if at earlier times, compare with what came and with the baselines; write it to a folder."""
     from unrolled.forecast.job import Job
 
-    _tell(Job(data, _quiet(config, as_json), out, level, windows, step_size, refit).run_backtest(), as_json)
+    job = Job(data, _quiet(config, as_json), out, level, windows, step_size, refit)
+    _tell_notes(job, as_json)
+    _tell(job.run_backtest(), as_json)
 
 
 @app.command()
@@ -129,6 +133,12 @@ def info(
 
 def _quiet(config: Config, as_json: bool) -> Config:
     return dataclasses.replace(config, verbose=False) if as_json else config
+
+
+def _tell_notes(job: Job, as_json: bool) -> None:
+    """Print what was found in the table, before the training that it may be worth stopping for."""
+    for note in () if as_json else job.panel.notes:
+        print(note, flush=True)
 
 
 def _tell(report: Report, as_json: bool) -> None:

@@ -3,22 +3,23 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import unrolled.forecast.backtest as module
 from makers import QUICK, panel_of, waves
+from unrolled.data.panel import Panel
 from unrolled.errors import ConfigError, DataError
 from unrolled.forecast.backtest import Plan, backtest
 from unrolled.forecast.config import Config
+from unrolled.forecast.fitted import Fitted, fit_panel
 
 CONFIG = Config(h=4, input_size=8, **QUICK)
 
 
-def _quiet(name: str):
-    return lambda step, loss, best: None
+def _train(panel: Panel, name: str) -> Fitted:
+    return fit_panel(panel, CONFIG, lambda step, loss, best: None)
 
 
 def test_cutoffs_lie_step_size_apart_and_the_last_leaves_one_horizon() -> None:
     panel = panel_of([np.arange(60.0), np.arange(70.0)])
-    result = backtest(panel, CONFIG, Plan(3, 5, False), None, _quiet)
+    result = backtest(panel, CONFIG, Plan(3, 5, False), None, _train)
     assert result.cutoffs.tolist() == [[45, 55], [50, 60], [55, 65]]
     assert result.times[0, 0].tolist() == [46, 47, 48, 49]
     assert result.actual[2, 1].tolist() == [66, 67, 68, 69]
@@ -26,22 +27,20 @@ def test_cutoffs_lie_step_size_apart_and_the_last_leaves_one_horizon() -> None:
 
 def test_baselines_stand_beside_the_model() -> None:
     panel = panel_of([np.arange(60.0)])
-    result = backtest(panel, CONFIG, Plan(2, 4, False), None, _quiet)
+    result = backtest(panel, CONFIG, Plan(2, 4, False), None, _train)
     assert list(result.forecasts) == ["LSTM", "Naive", "SeasonalNaive", "Drift"]
     assert result.forecasts["Drift"] == pytest.approx(result.actual)
 
 
 @pytest.mark.parametrize(("refit", "trained"), [(False, [1]), (True, [1, 2, 3, 4]), (2, [1, 3]), (3, [1, 4])])
-def test_the_model_is_trained_as_often_as_said(monkeypatch, refit, trained) -> None:
+def test_the_model_is_trained_as_often_as_said(refit, trained) -> None:
     lengths = []
-    fit = module.fit_panel
 
-    def counted(panel, config, on_step):
+    def counted(panel: Panel, name: str) -> Fitted:
         lengths.append(int(panel.lengths[0]))
-        return fit(panel, config, on_step)
+        return _train(panel, name)
 
-    monkeypatch.setattr(module, "fit_panel", counted)
-    backtest(panel_of([np.arange(60.0)]), CONFIG, Plan(4, 4, refit), None, _quiet)
+    backtest(panel_of([np.arange(60.0)]), CONFIG, Plan(4, 4, refit), None, counted)
     assert lengths == [60 - 4 - 4 * (4 - number) for number in trained]
 
 
@@ -49,7 +48,7 @@ def test_nothing_after_a_cutoff_reaches_its_forecast() -> None:
     values = waves(1, 60)[0]
     spoilt = values.copy()
     spoilt[-8:] += 1000
-    first, second = (backtest(panel_of([v]), CONFIG, Plan(2, 4, False), [80], _quiet) for v in (values, spoilt))
+    first, second = (backtest(panel_of([v]), CONFIG, Plan(2, 4, False), [80], _train) for v in (values, spoilt))
     for name in first.forecasts:
         assert np.array_equal(first.forecasts[name][0], second.forecasts[name][0])
     assert np.array_equal(first.bands[80][0][0], second.bands[80][0][0])
@@ -58,7 +57,7 @@ def test_nothing_after_a_cutoff_reaches_its_forecast() -> None:
 def test_series_too_short_for_the_earliest_cutoff_are_named() -> None:
     panel = panel_of([np.arange(60.0), np.arange(20.0), np.arange(23.0)])
     with pytest.raises(DataError, match=r"24 points: .s1. \(20\), .s2. \(23\)"):
-        backtest(panel, CONFIG, Plan(3, 4, False), None, _quiet)
+        backtest(panel, CONFIG, Plan(3, 4, False), None, _train)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from utilsforecast.losses import mae, mase, rmse
 from makers import QUICK, wave_frame
 from unrolled import Config, Forecaster
 from unrolled.errors import ConfigError, DataError, NotFittedError
+from unrolled.forecast.batch import Batch
+from unrolled.forecast.train import _Loop
 
 SETTINGS = {"h": 5, "input_size": 12, **QUICK}
 NAMES = {"unique_id": "shop", "ds": "day", "y": "sold"}
@@ -258,3 +261,24 @@ def test_a_backtest_alone_can_be_plotted() -> None:
     model.cross_validation(wave_frame(2, 80), n_windows=2)
     assert all(series.forecast is None and len(series.backtests) == 2 for series in model.result().series)
     assert "backtest error was" in model.result().headline
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_ctrl_c_during_training_is_said_and_the_best_weights_are_used(
+    verbose: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    step, calls = _Loop.step, []
+
+    def interrupted(loop: _Loop, batch: Batch) -> float:
+        calls.append(None)
+        if len(calls) == 25:
+            raise KeyboardInterrupt
+        return step(loop, batch)
+
+    monkeypatch.setattr(_Loop, "step", interrupted)
+    model = Forecaster(**SETTINGS | {"verbose": verbose})
+    with nullcontext() if verbose else pytest.warns(UserWarning, match="interrupted at step 24"):
+        model.fit(wave_frame(2, 80))
+    assert ("interrupted at step 24" in capsys.readouterr().err) == verbose
+    assert model.log.stopped == "interrupted"
+    assert np.isfinite(model.predict(level=[80])["LSTM"]).all()

@@ -7,7 +7,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import nn
-from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence
+from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import unrolled.layers as ours
 
@@ -60,6 +60,30 @@ def test_packed_sequences(pair, states, assert_same, kind, extra, lengths, enfor
     for a, b in zip(expected[0][1:], found[0][1:], strict=True):
         assert (a is None and b is None) or torch.equal(a, b)
     assert_same(theirs, expected, mine, found, (x, hx))
+
+
+@pytest.mark.parametrize("kernel", KERNELS)
+@pytest.mark.parametrize("num_layers", [1, 2])
+@pytest.mark.parametrize(("kind", "extra"), CELLS)
+def test_all_arguments_crossed_in_the_other_forms_of_input(pair, states, assert_same, kind, extra, num_layers, kernel):
+    """One sequence without a batch axis, a packed batch, and the same batch padded with its lengths."""
+    lengths = [2, 5, 1]
+    for (bias, batch_first, bidirectional), with_hx in itertools.product(FLAGS, [True, False]):
+        theirs, mine = pair(
+            kind, 4, 5, num_layers, bias=bias, batch_first=batch_first,
+            bidirectional=bidirectional, kernel=kernel, **extra,
+        )  # fmt: skip
+        single = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+        hx = states(theirs, None) if with_hx else None
+        assert_same(theirs, theirs(single, hx), mine, mine(single, hx), (single, hx))
+
+        x = torch.randn(*((3, 5, 4) if batch_first else (5, 3, 4)), dtype=torch.float64, requires_grad=True)
+        packed = pack_padded_sequence(x, lengths, batch_first, enforce_sorted=False)
+        hx = states(theirs, 3) if with_hx else None
+        expected = theirs(packed, hx)
+        assert_same(theirs, expected, mine, mine(packed, hx), (x, hx))
+        padded = pad_packed_sequence(expected[0], batch_first)[0], expected[1]
+        assert_same(theirs, padded, mine, mine(x, hx, lengths=lengths), (x, hx))
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

@@ -16,10 +16,9 @@ from unrolled.data.panel import Panel
 from unrolled.errors import ConfigError, Problems
 from unrolled.forecast.baselines import baselines
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import Fitted, PointsNeeded, fit_panel
+from unrolled.forecast.fitted import Fitted, PointsNeeded
 from unrolled.forecast.intervals import Bands
 from unrolled.forecast.scores import Scores, average, score_window
-from unrolled.forecast.train import OnStep
 
 FloatArray = NDArray[np.float64]
 
@@ -80,11 +79,11 @@ def backtest(
     config: Config,
     plan: Plan,
     level: Sequence[float] | None,
-    on_fit: Callable[[str], OnStep],
+    train: Callable[[Panel, str], Fitted],
 ) -> Backtest:
     """Run `plan` over `panel`, training as often as it says.
 
-    `on_fit` is told what is about to be trained and returns the function that hears of its steps.
+    `train` is given what is known before a cutoff and a name for the training.
     """
     PointsNeeded(config, next(plan.kept_back(config.h))).check(panel)
     windows: list[_Window] = []
@@ -92,7 +91,7 @@ def backtest(
     for number, kept_back in enumerate(plan.kept_back(config.h)):
         past = panel.drop_last(kept_back)
         if fitted is None or plan.trains_at(number):
-            fitted = fit_panel(past, config, on_fit(f"backtest {number + 1}/{plan.n_windows}"))
+            fitted = train(past, f"backtest {number + 1}/{plan.n_windows}")
         windows.append(_window(panel, past, fitted, level))
     return _joined(windows, config.cell, panel.ids)
 

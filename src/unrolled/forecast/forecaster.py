@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
@@ -115,9 +116,8 @@ class Forecaster:
         """
         panel = self.read(source)
         with reporter(self._given.verbose) as report:
-            _say_notes(report, panel)
-            self._fitted = fit_panel(panel, self._given, report.fit("fit", self._given.max_steps))
-            report.say(self._fitted.log.sentence())
+            _say_notes(report, source, panel)
+            self._fitted = self._train(report, panel, "fit")
         self._panel, self._shown, self._forecast = panel, panel, None
         return self
 
@@ -176,10 +176,10 @@ class Forecaster:
         refuse_levels(level, config)
         panel = self.read(source, next(plan.kept_back(config.h)))
         with reporter(config.verbose) as report:
-            _say_notes(report, panel)
-            on_fit = functools.partial(report.fit, max_steps=config.max_steps)
-            self._backtest = backtest(panel, config, plan, level, on_fit)
-            report.say(self.scores.verdict())
+            _say_notes(report, source, panel)
+            self._backtest = backtest(panel, config, plan, level, functools.partial(self._train, report))
+            if panel is not source:
+                report.say(self.scores.verdict())
         if self._forecast is None:
             self._shown = panel
         return as_frame(panel, backtest_columns(panel, self._backtest))
@@ -267,6 +267,14 @@ class Forecaster:
             )
         return panel
 
+    def _train(self, report: Reporter, panel: Panel, name: str) -> Fitted:
+        """Train, showing how far it is under this name, and say how it ended."""
+        fitted = fit_panel(panel, self._given, report.fit(name, self._given.max_steps))
+        if fitted.log.stopped in ("interrupted", "diverged") and report.console is None:
+            warnings.warn(fitted.log.sentence(), stacklevel=3)
+        report.say(fitted.log.sentence())
+        return fitted
+
     def _need_fitted(self) -> Fitted:
         if self._fitted is None:
             raise NotFittedError("The model is not trained yet: call fit(df) first.")
@@ -289,8 +297,9 @@ class Forecaster:
         return f"{ahead}; its backtest {compared}" if compared else ahead
 
 
-def _say_notes(report: Reporter, panel: Panel) -> None:
-    for note in panel.notes:
+def _say_notes(report: Reporter, source: Table, panel: Panel) -> None:
+    """Tell what was found in a table; whoever gives a panel has read it, and its notes, before."""
+    for note in panel.notes if panel is not source else ():
         report.say(note)
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,12 @@ DEFAULT_WINDOWS = 4
 
 @dataclass(frozen=True)
 class Report:
-    """What a run found and wrote."""
+    """What a run found and wrote: `notes` on the table, `remarks` on the run itself."""
 
     out: Path
     files: tuple[str, ...]
     notes: tuple[str, ...]
+    remarks: tuple[str, ...]
     scores: Scores | None
     config: Config
 
@@ -40,15 +42,15 @@ class Report:
         return {
             "out": str(self.out),
             "files": list(self.files),
-            "notes": list(self.notes),
+            "notes": [*self.notes, *self.remarks],
             "settings": self.config.to_json(),
             **(self.scores.to_json() if self.scores else {"metrics": None}),
         }
 
     def print_to(self, console: Console) -> None:
         """Print the scores as a table, the verdict, and where the files are."""
-        for note in self.notes:
-            console.print(note, markup=False)
+        for remark in self.remarks:
+            console.print(remark, markup=False)
         if self.scores is not None:
             console.print(_table(self.scores))
             console.print(self.scores.verdict(), markup=False)
@@ -90,7 +92,7 @@ class Job:
         Raises:
             DataError, ConfigError: list everything wrong, before any training starts.
         """
-        panel = self._read()
+        panel = self.panel
         with written_together(self.out) as draft:
             model = Forecaster(**_settings(self.config))
             self._backtest(model, panel, self.windows or max(1, self._room(panel)), draft)
@@ -105,7 +107,7 @@ class Job:
         Raises:
             DataError, ConfigError: list everything wrong, before any training starts.
         """
-        panel = self._read()
+        panel = self.panel
         windows = self.windows or self._room(panel)
         with written_together(self.out) as draft:
             model = Forecaster(**_settings(self.config))
@@ -117,8 +119,13 @@ class Job:
             short = f"There was no backtest: the series are too short for one with h={self.config.h}."
             return self._record(draft, model, panel, () if windows else (short,))
 
-    def _read(self) -> Panel:
-        """Read the table, checked for the backtest that was asked for before anything is trained."""
+    @cached_property
+    def panel(self) -> Panel:
+        """The table, read once and checked for the backtest that was asked for.
+
+        Raises:
+            DataError, ConfigError: list everything wrong with the table or the settings.
+        """
         refuse_levels(self.level, self.config)
         plan = Plan(self.windows or 1, self.step_size or self.config.h, self.refit)
         kept_back = next(plan.kept_back(self.config.h)) if self.windows else 0
@@ -135,14 +142,14 @@ class Job:
         table = model.cross_validation(panel, windows, self.step_size, self.refit, self.level)
         table.to_csv(draft / "backtest.csv", index=False)
 
-    def _record(self, draft: Path, model: Forecaster, panel: Panel, more_notes: tuple[str, ...]) -> Report:
+    def _record(self, draft: Path, model: Forecaster, panel: Panel, remarks: tuple[str, ...]) -> Report:
         """Write metrics.json and config.json; return the report."""
         backtest = model.backtest
         scores = backtest.scores if backtest else None
         write_json(draft / "metrics.json", scores.to_json() if scores else {"metrics": None})
         write_json(draft / "config.json", self._description(model, backtest))
         files = tuple(sorted(path.name + "/" * path.is_dir() for path in draft.iterdir()))
-        return Report(Path(self.out), files, panel.notes + more_notes, scores, model.config)
+        return Report(Path(self.out), files, panel.notes, remarks, scores, model.config)
 
     def _description(self, model: Forecaster, backtest: Backtest | None) -> dict[str, Any]:
         return {
