@@ -92,8 +92,9 @@ def _shown_default(field: dataclasses.Field[Any]) -> str | bool:
 def described() -> dict[str, tuple[str, str]]:
     """Return the section and the words that the docstring of `Config` has for each setting."""
     found: dict[str, tuple[str, str]] = {}
-    for section, body in re.findall(r"^ {4}(\w+):\n((?: {8}.+\n)+)", Config.__doc__ or "", flags=re.MULTILINE):
-        for name, text in re.findall(r"^ {8}(\w+): (.+(?:\n {12}.+)*)", body, flags=re.MULTILINE):
+    # Python 3.13 takes the indentation out of docstrings, older ones don't; getdoc always does.
+    for section, body in re.findall(r"^(\w+):\n((?: {4}.+\n?)+)", inspect.getdoc(Config) or "", flags=re.MULTILINE):
+        for name, text in re.findall(r"^ {4}(\w+): (.+(?:\n {8}.+)*)", body, flags=re.MULTILINE):
             words = " ".join(text.split())
             found[name] = (section, words[0].upper() + words[1:])
     return {field.name: found[field.name] for field in dataclasses.fields(Config)}

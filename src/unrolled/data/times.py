@@ -159,7 +159,7 @@ def _times_from_text(column: Any, name: str, where: Where, problems: Problems) -
     if parsed is None:
         return None
     if not _all_valid(parsed.valid, codes, texts, name, where, problems):
-        parsed.local[~parsed.valid] = np.datetime64("NaT")
+        parsed.local[~parsed.valid] = np.datetime64("NaT", "us")
     return _with_zone(parsed, codes, name, problems)
 
 
