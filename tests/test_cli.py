@@ -191,3 +191,55 @@ def test_ctrl_c_outside_a_training_stops_and_writes_nothing(table: Path, tmp_pat
     assert run("forecast", table, "-h", "5", *QUICK, "-o", tmp_path / "out") == 130
     assert capsys.readouterr().err == "Stopped; nothing was written.\n"
     assert {path.name for path in tmp_path.iterdir()} == {"sales.csv"}
+
+
+def test_a_folder_is_never_taken_for_a_file_to_replace(table: Path, tmp_path: Path, capsys) -> None:
+    run("forecast", table, "-h", "5", *QUICK, "-o", tmp_path / "out")
+    assert run("predict", tmp_path / "out" / "model", table, "-o", tmp_path / "out") == 2
+    assert "is a folder" in capsys.readouterr().err
+    assert (tmp_path / "out" / "model" / "weights.safetensors").exists()
+
+
+def test_a_folder_called_model_that_is_none_is_left_alone(table: Path, tmp_path: Path, capsys) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "thesis.txt").write_text("precious")
+    assert run("forecast", table, "-h", "5", *QUICK, "-o", tmp_path) == 2
+    assert "is not a saved model" in capsys.readouterr().err
+    assert (tmp_path / "model" / "thesis.txt").read_text() == "precious"
+    assert not (tmp_path / "forecast.csv").exists()
+
+
+@pytest.mark.parametrize("option", ["--windows", "--step-size"])
+def test_no_windows_or_steps_are_refused(table: Path, tmp_path: Path, capsys, option: str) -> None:
+    assert run("backtest", table, "-h", "5", *QUICK, option, "0", "-o", tmp_path / "out") == 2
+    assert "at least 1; got 0" in capsys.readouterr().err
+
+
+def test_values_that_all_lie_before_the_backtest_give_a_forecast_without_scores(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table)
+    frame.loc[frame.ds > "2024-02-20", "y"] = None
+    frame.to_csv(table, index=False)
+    options = ["--loss", "quantile", "--level", "80", *QUICK]
+    assert run("forecast", table, "-h", "5", *options, "-o", tmp_path / "out") == 0
+    metrics = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert metrics["coverage"] == {"80": None}
+
+
+def test_the_default_backtest_leaves_room_for_its_intervals(tmp_path: Path) -> None:
+    wave_frame(1, 36).to_csv(tmp_path / "short.csv", index=False)
+    options = ["--input-size", "14", "--level", "50", "--max-steps", "2", "--hidden-size", "4"]
+    assert run("forecast", tmp_path / "short.csv", "-h", "4", *options, "-o", tmp_path / "out") == 0
+    config = json.loads((tmp_path / "out" / "config.json").read_text())
+    assert config["backtest"]["windows"] == 3
+
+
+def test_an_unforeseen_error_is_one_block_too(table: Path, tmp_path: Path, capsys, monkeypatch) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("can't allocate memory")
+
+    monkeypatch.setattr("unrolled.forecast.job.Job.run_forecast", fail)
+    assert run("forecast", table, "-h", "5", "-o", tmp_path / "out") == 2
+    error = capsys.readouterr().err
+    assert "Error: RuntimeError: can't allocate memory" in error
+    assert "--debug" in error
+    assert "Traceback" not in error

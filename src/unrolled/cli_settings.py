@@ -51,6 +51,11 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
         except KeyboardInterrupt:  # outside a training, which keeps its best weights and goes on
             print("Stopped; nothing was written.", file=sys.stderr)
             raise typer.Exit(130) from None
+        except Exception as error:  # not foreseen: still one block, with the way to the traceback
+            if debug:
+                raise
+            print(f"Error: {type(error).__name__}: {error}\nRun it again with --debug to see where.", file=sys.stderr)
+            raise typer.Exit(2) from None
 
     run.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [p.replace(kind=p.KEYWORD_ONLY) for p in own if p.name != "config"] + options + [_debug_option()]

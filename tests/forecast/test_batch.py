@@ -49,3 +49,17 @@ def test_unscaled_undoes_the_scaling_to_the_last_digit_of_a_high_level() -> None
 def test_fill_forward_leaves_nothing_undefined() -> None:
     values = torch.tensor([[NAN, 2.0, NAN, NAN, 5.0]], dtype=torch.float64)
     assert fill_forward(values, ~values.isnan()).tolist() == [[0, 2, 2, 2, 5]]
+
+
+def test_a_window_with_nothing_in_its_past_teaches_nothing() -> None:
+    batch = _gather([NAN, NAN, 1e6, 1e6], [2], [0], input_size=2, h=2, scaling="standard")
+    assert batch.observed_Nh.tolist() == [[0, 0]]
+    assert batch.targets_Nh.tolist() == [[0, 0]]
+
+
+def test_a_window_with_nothing_in_its_past_stands_on_the_last_value_before_it() -> None:
+    values = [7.0, 8.0, 1e6, NAN, NAN, NAN, NAN]
+    batch = _gather(values, [5, 7], [2, 5], input_size=2, h=0, scaling="standard")
+    assert batch.past_NTF.abs().max() == 0
+    assert batch.location_N1.ravel().tolist() == [1e6, 0]  # the second series has none of its own
+    assert batch.scale_N1.ravel().tolist() == [1e6, 1]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from unrolled.errors import ConfigError
@@ -79,3 +80,9 @@ def test_settings_survive_json() -> None:
 
 def test_lists_become_tuples_so_that_settings_can_be_compared_and_hashed() -> None:
     assert hash(Config(5, hidden_size=[20, 30])) == hash(Config(5, hidden_size=(20, 30)))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    config = Config(h=np.int64(4), dropout=np.float32(0.5))
+    assert config == Config(h=4, dropout=0.5)
+    assert json.dumps(config.to_json())

@@ -282,3 +282,16 @@ def test_ctrl_c_during_training_is_said_and_the_best_weights_are_used(
     assert ("interrupted at step 24" in capsys.readouterr().err) == verbose
     assert model.log.stopped == "interrupted"
     assert np.isfinite(model.predict(level=[80])["LSTM"]).all()
+
+
+def test_a_series_that_ended_long_ago_is_forecast_at_its_own_level() -> None:
+    frame = wave_frame(1, 80)
+    frame["y"] += 1e6
+    frame.loc[50:, "y"] = np.nan
+    forecast = Forecaster(**SETTINGS).fit(frame).predict()
+    assert forecast["LSTM"].between(0.5e6, 1.5e6).all()
+
+
+def test_the_horizon_is_given_once() -> None:
+    with pytest.raises(TypeError, match="h twice"):
+        Forecaster(24, h=12)

@@ -5,7 +5,14 @@ import pytest
 
 from unrolled.errors import ConfigError
 from unrolled.forecast.config import Config
-from unrolled.forecast.intervals import HeldOutErrors, check_levels, conformal_bands, quantile_bands, tail_quantiles
+from unrolled.forecast.intervals import (
+    HeldOutErrors,
+    check_levels,
+    conformal_bands,
+    quantile_bands,
+    refuse_levels,
+    tail_quantiles,
+)
 
 NAN = float("nan")
 
@@ -79,3 +86,20 @@ def test_levels_that_cannot_be_given_are_refused(level, config, errors, expected
 
 def test_levels_come_sorted_and_once() -> None:
     assert check_levels([90, 80, 90], Config(1, loss="quantile"), None) == (80, 90)
+
+
+@pytest.mark.parametrize("level", [80, "80", ["80"], [np.nan], [100]])
+def test_what_is_no_list_of_percentages_is_refused_with_what_is(level) -> None:
+    with pytest.raises(ConfigError, match=r"such as \[?80"):
+        refuse_levels(level, Config(h=2))
+
+
+def test_an_array_of_levels_is_as_good_as_a_list() -> None:
+    errors = HeldOutErrors(np.arange(100.0)[:, None])
+    assert check_levels(np.array([90, 80]), Config(h=1), errors) == (80, 90)
+
+
+def test_levels_that_no_held_out_points_can_give_are_refused_before_training() -> None:
+    with pytest.raises(ConfigError, match="val_size=0 holds none out"):
+        refuse_levels([80], Config(h=2, val_size=0))
+    refuse_levels([80], Config(h=2, val_size=0, loss="quantile"))

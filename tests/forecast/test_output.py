@@ -60,3 +60,16 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 def test_json_refuses_what_json_has_not(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="JSON"):
         write_json(tmp_path / "x.json", {"a": float("nan")})
+
+
+def test_a_folder_in_the_place_of_a_file_is_left_alone(tmp_path: Path) -> None:
+    _fill(tmp_path / "out" / "report", precious="kept")
+
+    def write() -> None:
+        with written_together(tmp_path / "out") as draft:
+            _fill(draft, first="new", report="new")
+
+    with pytest.raises(ConfigError, match="report is a folder"):
+        write()
+    assert (tmp_path / "out" / "report" / "precious").read_text() == "kept"
+    assert not (tmp_path / "out" / "first").exists()

@@ -38,3 +38,18 @@ def test_constant_and_empty_windows_can_be_divided_by_their_scale(scaling: str) 
     location, scale = location_and_scale(scaling, past, ~past.isnan())
     assert location.ravel().tolist() == [5.0, 0.0, 0.0, -4.0]
     assert scale.ravel().tolist() == [5.0, 1.0, 1.0, 4.0]
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust", "last"])
+def test_a_small_spread_on_a_high_level_is_no_constant(scaling: str) -> None:
+    past = 1e10 + torch.tensor([[0.1, 0.2, 0.3, 0.4]], dtype=torch.float64)
+    _, scale = location_and_scale(scaling, past, ~past.isnan())
+    assert 0.05 < scale.item() < 0.2
+
+
+@pytest.mark.parametrize("scaling", ["standard", "robust", "last"])
+@pytest.mark.parametrize("level", [0.1, 1 / 3, 1e9 / 7])
+def test_a_constant_stays_one_where_its_mean_is_rounded(scaling: str, level: float) -> None:
+    past = torch.full((1, 1001), level, dtype=torch.float64)
+    _, scale = location_and_scale(scaling, past, ~past.isnan())
+    assert scale.item() == pytest.approx(level)

@@ -95,3 +95,22 @@ def test_json_holds_no_nan() -> None:
 )
 def test_the_headline_says_it_in_a_few_words(ours: float, naive: float, expected: str) -> None:
     assert _scores(ours, naive).headline() == expected
+
+
+def test_with_nothing_observed_there_are_no_scores_and_no_error() -> None:
+    actual = np.full((1, 3), NAN)
+    forecasts = {"LSTM": np.ones((1, 3)), "SeasonalNaive": np.ones((1, 3))}
+    bands = {80: (np.zeros((1, 3)), np.ones((1, 3)))}
+    scores = average([score_window(panel_of([np.arange(9.0)]), actual, forecasts, bands, "LSTM", 1)])
+    assert scores.points == 0
+    assert scores.to_json()["coverage"] == {"80": None}
+    assert set(scores.to_json()["metrics"]["LSTM"].values()) == {None}
+    assert scores.covered() == ""
+    assert "nothing was observed" in scores.verdict()
+
+
+def test_without_a_season_the_advice_names_the_naive_forecast() -> None:
+    row = {"MAE": 2.0, "RMSE": 2.0, "MASE": 2.0, "sMAPE": 2.0}
+    better = dict.fromkeys(row, 1.0)
+    scores = Scores("LSTM", {"LSTM": row, "Naive": better, "SeasonalNaive": better}, {}, 1, season=1)
+    assert "Prefer Naive," in scores.verdict()

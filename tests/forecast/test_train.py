@@ -151,3 +151,13 @@ def test_the_gradient_is_clipped() -> None:
         norms.append(sum(p.grad.square().sum() for p in network.parameters() if p.grad is not None).sqrt().item())
     assert norms[0] == pytest.approx(1e-3, rel=1e-3)
     assert norms[1] > 1e-2
+
+
+def test_validation_with_nothing_to_look_at_is_none_at_all() -> None:
+    series = waves()
+    for values in series:
+        values[-10:] = float("nan")
+    panel = panel_of(series)
+    fitted = fit_panel(panel, Config(h=5, input_size=10, val_size=10, **QUICK | {"max_steps": 100}), _silent)
+    assert (fitted.log.steps, fitted.log.best_step) == (100, 100)  # not the weights that were looked at first
+    assert fitted.errors is None

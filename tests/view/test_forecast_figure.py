@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -118,3 +119,35 @@ def test_matplotlibs_settings_are_left_alone() -> None:
     before = dict(matplotlib.rcParams)
     figures.forecast(_result(1))
     assert dict(matplotlib.rcParams) == before
+
+
+def test_values_without_a_neighbour_are_drawn_as_dots() -> None:
+    result = _result(1, backtests=0)
+    result.series[0].values[::2] = np.nan
+    line = next(line for line in figures.forecast(result).axes[0].lines if line.get_label() == "observed")
+    assert line.get_marker() == "o"
+    assert len(line.get_markevery()) == np.isfinite(line.get_ydata()).sum() > 0
+
+
+def test_a_horizon_of_one_is_drawn() -> None:
+    result = _result(1, backtests=1)
+    series = result.series[0]
+
+    def first(segment: Segment) -> Segment:
+        return Segment(
+            segment.times[:1],
+            segment.values[:1],
+            {level: (low[:1], high[:1]) for level, (low, high) in segment.bands.items()},
+        )
+
+    short = replace(series, forecast=first(series.forecast), backtests=tuple(map(first, series.backtests)))
+    axes = figures.forecast(replace(result, series=(short,))).axes[0]
+    dots = [line.get_label() for line in axes.lines if line.get_marker() == "o"]
+    assert dots == ["backtest", "forecast"]
+    assert [band.get_segments()[0][:, 1].tolist() for band in axes.collections] == [[-1, 3], [0, 2]]
+
+
+def test_dollar_signs_in_a_name_are_no_formula() -> None:
+    axes = figures.forecast(_result(1, "US$5 and AU$6 {}")).axes[0]
+    assert axes.get_title(loc="left") == "US$5 and AU$6 0"
+    assert not axes._left_title.get_parse_math()

@@ -43,8 +43,7 @@ def save(fitted: Fitted, folder: str | os.PathLike[str]) -> None:
         ArtifactError: the path exists and is something other than a saved model.
     """
     target = Path(folder)
-    if target.exists() and not _looks_like_model(target):
-        raise ArtifactError(f"{target} exists and is not a saved model. Give a new folder's name.")
+    refuse_to_replace(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
@@ -55,6 +54,16 @@ def save(fitted: Fitted, folder: str | os.PathLike[str]) -> None:
         draft.replace(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def refuse_to_replace(target: Path) -> None:
+    """Refuse to write a model where there is something other than a saved model.
+
+    Raises:
+        ArtifactError: the path exists and is something other than a saved model.
+    """
+    if target.exists() and not _looks_like_model(target):
+        raise ArtifactError(f"{target} exists and is not a saved model. Give a new folder's name.")
 
 
 def _looks_like_model(folder: Path) -> bool:

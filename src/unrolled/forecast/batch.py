@@ -6,10 +6,11 @@ Shapes: N windows, T past steps, h future steps, F = 2 features (the value, whet
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Float64
+from jaxtyping import Bool, Float, Float32, Float64, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -59,11 +60,17 @@ class Gatherer:
     scaling: str
 
     def __call__(self, positions: NDArray[np.int64], begins: NDArray[np.int64], h: int) -> Batch:
-        """Gather the windows at `positions`, reading nothing before `begins` or after the values' end."""
+        """Gather the windows at `positions`, reading nothing before `begins` or after the values' end.
+
+        A window whose whole past is missing has no level to scale by: its future counts as missing too, and
+        what is forecast for it stands on the last value known before it.
+        """
         window_NW = self._window(positions, begins, h)
-        seen_NW = ~window_NW.isnan()
         past = slice(0, self.input_size)
-        location_N1, scale_N1 = location_and_scale(self.scaling, window_NW[:, past], seen_NW[:, past])
+        blank_N1 = window_NW[:, past].isnan().all(dim=1, keepdim=True)
+        seen_NW = ~window_NW.isnan() & ~blank_N1
+        known_NT = torch.where(blank_N1, self._last_known(positions, begins), window_NW[:, past])
+        location_N1, scale_N1 = location_and_scale(self.scaling, known_NT, seen_NW[:, past] | blank_N1)
         scaled_NW = fill_forward((window_NW - location_N1) / scale_N1, seen_NW)
         both_NWF = torch.stack([scaled_NW, seen_NW.double()], dim=2).float()
         return Batch(both_NWF[:, past], both_NWF[:, self.input_size :], location_N1, scale_N1)
@@ -74,6 +81,18 @@ class Gatherer:
         index_NW = at_N1 + torch.arange(-self.input_size, h, device=self.values.device)
         window_NW = self.values[index_NW.clamp(0, len(self.values) - 1)]
         return torch.where(index_NW >= begin_N1, window_NW, float("nan"))
+
+    def _last_known(self, positions: NDArray[np.int64], begins: NDArray[np.int64]) -> Float64[Tensor, "N 1"]:
+        """Return the last value observed before each position in its series, or 0 where there is none."""
+        at_N = self._last_observed[torch.from_numpy(positions - 1).to(self.values.device)]
+        known_N = torch.where(at_N >= torch.from_numpy(begins).to(self.values.device), self.values[at_N], 0.0)
+        return known_N[:, None]
+
+    @cached_property
+    def _last_observed(self) -> Int64[Tensor, "P"]:
+        """The position of the last value observed up to each, over all series; -1 before the first."""
+        positions_P = torch.arange(len(self.values), device=self.values.device)
+        return torch.where(self.values.isnan(), -1, positions_P).cummax(dim=0).values
 
 
 def fill_forward(values: Float64[Tensor, "N W"], seen: Bool[Tensor, "N W"]) -> Float64[Tensor, "N W"]:

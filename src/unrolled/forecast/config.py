@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, get_args
 
+import numpy as np
+
 from unrolled.errors import ConfigError, Problems, did_you_mean
 
 Cell = Literal["LSTM", "GRU", "RNN"]
@@ -94,10 +96,12 @@ class Config:
     verbose: bool | None = None
 
     def __post_init__(self) -> None:
-        for name in ("hidden_size", "quantiles"):
-            value = getattr(self, name)
-            if isinstance(value, list):
-                object.__setattr__(self, name, tuple(value))
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, list) and field.name in ("hidden_size", "quantiles"):
+                object.__setattr__(self, field.name, tuple(value))
+            elif isinstance(value, np.generic):  # a number out of an array or a table
+                object.__setattr__(self, field.name, value.item())
         problems = Problems()
         for check in (_check_choices, _check_counts, _check_rates, _check_widths, _check_quantiles, _check_names):
             check(self, problems)
@@ -204,4 +208,4 @@ def _check_device(device: object, problems: Problems) -> None:
         torch.empty(0, device=device)  # type: ignore[call-overload]
     except (RuntimeError, TypeError, AssertionError) as wrong:
         first_line = str(wrong).splitlines()[0]
-        problems.add(f"device {device!r} can't be used here: {first_line} 'cpu' always works.")
+        problems.add(f"device {device!r} can't be used here: {first_line.rstrip('.')}. 'cpu' always works.")

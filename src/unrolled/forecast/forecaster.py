@@ -68,6 +68,8 @@ class Forecaster:
     def __init__(self, *args: Any, **settings: Any) -> None:
         if len(args) > 1:
             raise TypeError(f"Forecaster takes h, and settings by name; got {len(args)} arguments without a name.")
+        if args and "h" in settings:
+            raise TypeError(f"Forecaster got h twice: {args[0]!r} and h={settings['h']!r}.")
         self._given = Config.from_settings({"h": args[0]} | settings if args else settings)
         self._fitted: Fitted | None = None
         self._panel: Panel | None = None  # what was trained on
@@ -293,7 +295,8 @@ class Forecaster:
         compared = self._backtest.scores.headline() if self._backtest else ""
         if self._forecast is None:
             return f"{self.config.cell}'s backtest {compared or 'had nothing to be compared with'}"
-        ahead = f"The next {self.config.h} {panel.freq.points}, by {self.config.cell}"
+        steps = f"The next {self.config.h} {panel.freq.points}" if self.config.h > 1 else "The next step"
+        ahead = f"{steps}, by {self.config.cell}"
         return f"{ahead}; its backtest {compared}" if compared else ahead
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,22 +54,30 @@ def _conformal_quantile(errors: FloatArray, level: float) -> float:
     return float(known[rank - 1]) if 1 <= rank <= len(known) else math.nan
 
 
-def refuse_levels(level: Sequence[float] | None, config: Config) -> None:
+def refuse_levels(level: Any, config: Config) -> None:
     """Refuse levels that no training with these settings could give.
 
     Raises:
-        ConfigError: names every level that is no percentage or whose quantiles are not trained.
+        ConfigError: names every level that is no percentage, whose quantiles are not trained, or that needs the
+            held-out errors that val_size=0 leaves out.
     """
     problems = Problems()
-    for one in level or ():
-        if not 0 < one < 100:
+    if level is not None and (isinstance(level, str) or not np.iterable(level)):
+        raise ConfigError(f"level is a list of percentages, such as [80, 95]; got {level!r}.")
+    for one in () if level is None else level:
+        if not isinstance(one, int | float | np.integer | np.floating) or not 0 < one < 100:
             problems.add(f"A level is a percentage between 0 and 100, such as 80; got {one!r}.")
         elif config.loss == "quantile":
-            _check_learnt(one, config, problems)
+            _check_learnt(float(one), config, problems)
+        elif config.val_size == 0:
+            problems.add(
+                f"level {one:g} needs errors on held-out points, and val_size=0 holds none out. Leave val_size out, "
+                "or use loss='quantile'."
+            )
     problems.raise_as(ConfigError, "These intervals can't be given:")
 
 
-def check_levels(level: Sequence[float] | None, config: Config, errors: HeldOutErrors | None) -> tuple[float, ...]:
+def check_levels(level: Any, config: Config, errors: HeldOutErrors | None) -> tuple[float, ...]:
     """Return the wanted levels in rising order.
 
     Raises:
@@ -76,7 +85,7 @@ def check_levels(level: Sequence[float] | None, config: Config, errors: HeldOutE
     """
     refuse_levels(level, config)
     problems = Problems()
-    levels = tuple(sorted(set(level or ())))
+    levels = tuple(sorted(set(np.asarray([] if level is None else level).tolist())))
     for one in levels if config.loss != "quantile" else ():
         _check_enough(one, errors, problems)
     problems.raise_as(ConfigError, "These intervals can't be given:")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.data.panel import Panel
+from unrolled.forecast import artifact
 from unrolled.forecast.backtest import Backtest, Plan
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import resolve
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 DEFAULT_WINDOWS = 4
+MODEL = "model"
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Report:
         if self.scores is not None:
             console.print(_table(self.scores))
             console.print(self.scores.verdict(), markup=False)
-            if self.scores.coverage:
-                console.print(f"Of the backtest, {self.scores.covered()}.", markup=False)
+            if covered := self.scores.covered():
+                console.print(f"Of the backtest, {covered}.", markup=False)
         console.print(f"Written to {self.out}{os.sep}: {', '.join(self.files)}", markup=False, soft_wrap=True)
 
 
@@ -106,7 +108,9 @@ class Job:
 
         Raises:
             DataError, ConfigError: list everything wrong, before any training starts.
+            ArtifactError: the place for model/ holds something other than a saved model.
         """
+        artifact.refuse_to_replace(Path(self.out) / MODEL)
         panel = self.panel
         windows = self.windows or self._room(panel)
         with written_together(self.out) as draft:
@@ -114,7 +118,7 @@ class Job:
             if windows:
                 self._backtest(model, panel, windows, draft)
             model.fit(panel).predict(level=self.level).to_csv(draft / "forecast.csv", index=False)
-            model.save(draft / "model")
+            model.save(draft / MODEL)
             _write_figures(draft, "forecast", model)
             short = f"There was no backtest: the series are too short for one with h={self.config.h}."
             return self._record(draft, model, panel, () if windows else (short,))
@@ -127,16 +131,23 @@ class Job:
             DataError, ConfigError: list everything wrong with the table or the settings.
         """
         refuse_levels(self.level, self.config)
-        plan = Plan(self.windows or 1, self.step_size or self.config.h, self.refit)
+        plan = Plan(1 if self.windows is None else self.windows, self._step, self.refit)
         kept_back = next(plan.kept_back(self.config.h)) if self.windows else 0
         return Forecaster(**_settings(self.config)).read(self.source, kept_back)
 
     def _room(self, panel: Panel) -> int:
         """Return how many cutoffs the series have room for, at most the default number."""
-        h, step = self.config.h, self.step_size or self.config.h
-        window = resolve(self.config, panel).input_size or 1
-        spare = int(panel.lengths.min()) - (window + h) - h
-        return min(DEFAULT_WINDOWS, spare // step + 1) if spare >= 0 else 0
+        h, lengths = self.config.h, panel.lengths
+        needed = (resolve(self.config, panel).input_size or 1) + h
+        spare = int(lengths.min()) - needed - h
+        if self.level and self.config.loss != "quantile" and self.config.input_size is not None:
+            # Some series must hold a horizon out for the intervals; a default window leaves that room of itself.
+            spare = min(spare, int(lengths.max()) - needed - 2 * h)
+        return min(DEFAULT_WINDOWS, spare // self._step + 1) if spare >= 0 else 0
+
+    @property
+    def _step(self) -> int:
+        return self.config.h if self.step_size is None else self.step_size
 
     def _backtest(self, model: Forecaster, panel: Panel, windows: int, draft: Path) -> None:
         table = model.cross_validation(panel, windows, self.step_size, self.refit, self.level)
@@ -158,7 +169,7 @@ class Job:
             "level": list(self.level or []),
             "backtest": {
                 "windows": len(backtest.cutoffs) if backtest else 0,
-                "step_size": self.step_size or self.config.h,
+                "step_size": self._step,
                 "refit": self.refit,
             },
             "made_with": {"unrolled": version("unrolled"), "torch": version("torch")},

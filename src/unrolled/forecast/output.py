@@ -18,16 +18,21 @@ from unrolled.errors import ConfigError
 def written_together(folder: str | os.PathLike[str]) -> Iterator[Path]:
     """Give an empty draft folder; when all went well move what is in it to `folder`.
 
-    Files of the same names that were there are replaced, others left alone. When anything goes wrong the
-    draft is removed and `folder` is as it was.
+    Files of the same names that were there are replaced, and folders by folders; others are left alone. When
+    anything goes wrong the draft is removed and `folder` is as it was.
+
+    Raises:
+        ConfigError: `folder` can't be made, or a folder stands where a file is to be written.
     """
     target = Path(folder)
     parent = _make_parent(target)
     draft = Path(tempfile.mkdtemp(prefix=".unrolled-", dir=parent))
     try:
         yield draft
+        items = list(draft.iterdir())
+        _refuse_folders_for_files(items, target)
         target.mkdir(parents=True, exist_ok=True)
-        for item in draft.iterdir():
+        for item in items:
             _move(item, target / item.name)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -41,6 +46,12 @@ def _make_parent(target: Path) -> Path:
     except OSError as wrong:
         raise ConfigError(f"{target} can't be made: {wrong.strerror}. Give another folder to write to.") from None
     return target.parent
+
+
+def _refuse_folders_for_files(items: list[Path], target: Path) -> None:
+    for place in (target / item.name for item in items if item.is_file()):
+        if place.is_dir():
+            raise ConfigError(f"{place} is a folder; give the name of a file to write to.")
 
 
 def _move(source: Path, target: Path) -> None:

@@ -16,6 +16,10 @@ Seen = Bool[Tensor, "N T"]
 PerWindow = Float64[Tensor, "N 1"]
 
 
+ROUNDING = 1e-12
+"""A spread that is smaller beside the level is what float64 leaves of a constant: about a hundredth of this."""
+
+
 def location_and_scale(scaling: str, past: Past, seen: Seen) -> tuple[PerWindow, PerWindow]:
     """Return what to subtract and what to divide by, from the observed past of each window.
 
@@ -30,7 +34,7 @@ def location_and_scale(scaling: str, past: Past, seen: Seen) -> tuple[PerWindow,
     """
     location_N1, scale_N1 = _SCALINGS[scaling](past, seen)
     size_N1 = location_N1.abs()
-    constant_N1 = ~(scale_N1 > 1e-9 * size_N1)  # also where the scale is 0 or NaN
+    constant_N1 = ~(scale_N1 > ROUNDING * size_N1)  # also where the scale is 0 or NaN
     fallback_N1 = torch.where(size_N1 > 0, size_N1, torch.ones_like(size_N1))
     return location_N1, torch.where(constant_N1, fallback_N1, scale_N1)
 

@@ -46,12 +46,14 @@ class Scores:
     def verdict(self) -> str:
         """Say in one sentence how the model stands against the seasonal naive forecast."""
         metric, ours, naive = self._duel()
-        name = "seasonal naive" if self.season > 1 else "naive (no season is known)"
+        seasonal = self.season > 1
+        name = "seasonal naive" if seasonal else "naive (no season is known)"
         if not (math.isfinite(ours) and math.isfinite(naive)):
             return f"{self.model} can't be compared with {name}: nothing was observed after the cutoffs."
         figures = f"{metric} {ours:.3g} against {naive:.3g}"
         if ours >= naive:
-            return f"{self.model} is worse than {name} here: {figures}. Prefer SeasonalNaive, or change the settings."
+            better = "SeasonalNaive" if seasonal else "Naive"
+            return f"{self.model} is worse than {name} here: {figures}. Prefer {better}, or change the settings."
         return f"{self.model} beats {name}: {figures}, {100 * (1 - ours / naive):.0f} % less."
 
     def headline(self) -> str:
@@ -69,14 +71,14 @@ class Scores:
         return metric, self.by_model[self.model][metric], self.by_model["SeasonalNaive"][metric]
 
     def covered(self) -> str:
-        """Say how many of the values came to lie in each band."""
-        parts = [f"{share:.0f} % of the values lie in the {level:g} % band" for level, share in self.coverage.items()]
-        return "; ".join(parts)
+        """Say how many of the values came to lie in each band; empty where there is nothing to say."""
+        known = {level: share for level, share in self.coverage.items() if math.isfinite(share)}
+        return "; ".join(f"{share:.0f} % of the values lie in the {level:g} % band" for level, share in known.items())
 
     def to_json(self) -> dict[str, Any]:
         """Return the scores as plain JSON types; what does not exist is null."""
-        table = {m: {k: v if math.isfinite(v) else None for k, v in row.items()} for m, row in self.by_model.items()}
-        coverage = {f"{level:g}": share for level, share in self.coverage.items()}
+        table = {model: {name: _or_null(value) for name, value in row.items()} for model, row in self.by_model.items()}
+        coverage = {f"{level:g}": _or_null(share) for level, share in self.coverage.items()}
         return {
             "metrics": table,
             "coverage": coverage,
@@ -86,12 +88,19 @@ class Scores:
         }
 
 
+def _or_null(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
 def score_window(
     past: Panel, actual_Sh: FloatArray, forecasts: Mapping[str, FloatArray], bands: Bands, model: str, season: int
 ) -> Scores:
     """Score all (S, h) forecasts of one cutoff on the values that were observed."""
     frame = _comparison(actual_Sh, forecasts, bands, model)
     train = _long_frame(past)
+    if frame.empty:
+        nothing = dict.fromkeys(METRICS, math.nan)
+        return Scores(model, dict.fromkeys(forecasts, nothing), dict.fromkeys(bands, math.nan), 0, season)
     by_model = _by_model(frame, train, list(forecasts), season)
     return Scores(model, by_model, _coverage(frame, bands, model), len(frame), season)
 

@@ -69,9 +69,13 @@ def batches(windows: Windows, gather: Gatherer, config: Config) -> Iterator[Batc
 
 
 def validation_batch(windows: Windows, gather: Gatherer, config: Config) -> Batch | None:
-    """Return the windows that validation looks at, or None when no series could spare any."""
+    """Return the windows that validation looks at, or None when no series could spare any with a value to look at."""
     numbers = windows.spread(VALIDATION_BATCHES * config.batch_size)
-    return gather(*windows.locate(numbers), config.h) if len(numbers) else None
+    if not len(numbers):
+        return None
+    batch = gather(*windows.locate(numbers), config.h)
+    # A loss over nothing is 0, which would make the first weights looked at the best for ever.
+    return batch if batch.observed_Nh.any() else None
 
 
 def train(

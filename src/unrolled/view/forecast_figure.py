@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib import dates
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from unrolled.forecast.result import ForecastResult, Segment, SeriesResult
 
 MOST_SERIES = 12
+SHORT_HORIZON = 12  # a shorter one is drawn with as much history as this
 
 
 def forecast(result: ForecastResult) -> Picture:
@@ -62,13 +63,15 @@ def _size(rows: int, columns: int) -> tuple[float, float]:
 
 def _draw_series(axis: Axes, series: SeriesResult, number: int) -> None:
     drawn = slice(_first_drawn(series), None)
-    axis.plot(series.times[drawn], series.values[drawn], color=TRUTH, label="observed")
+    _draw_line(axis, series.times[drawn], series.values[drawn], color=TRUTH, label="observed")
+    dashed: dict[str, Any] = {"linewidth": 0.9, "linestyle": (0, (4, 2))}
     for segment in series.backtests:
-        axis.plot(segment.times, segment.values, color=FORECAST, linewidth=0.9, linestyle=(0, (4, 2)), label="backtest")
+        _draw_line(axis, segment.times, segment.values, color=FORECAST, label="backtest", **dashed)
         axis.axvline(segment.times[0], color=QUIET, linewidth=0.5, linestyle=":")
     if series.forecast is not None:
         _draw_forecast(axis, series.forecast)
-    axis.set_title(series.name if can_draw(series.name) else f"series {number + 1}", loc="left")
+    # Two dollar signs in a name are no formula.
+    axis.set_title(series.name if can_draw(series.name) else f"series {number + 1}", loc="left", parse_math=False)
     axis.margins(x=0.01)
     if np.issubdtype(series.times.dtype, np.datetime64):
         locator = dates.AutoDateLocator(minticks=3, maxticks=7)  # type: ignore[no-untyped-call]
@@ -76,12 +79,20 @@ def _draw_series(axis: Axes, series: SeriesResult, number: int) -> None:
         axis.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
 
 
+def _draw_line(axis: Axes, times: np.ndarray, values: np.ndarray, **look: Any) -> None:
+    """Draw a line, with dots for the values that have no neighbour: a line alone would not show them."""
+    known = np.pad(~np.isnan(values), 1)
+    alone = np.flatnonzero(known[1:-1] & ~known[:-2] & ~known[2:])
+    dots: dict[str, Any] = {"marker": "o", "markersize": 3, "markevery": alone.tolist()} if len(alone) else {}
+    axis.plot(times, values, **look, **dots)
+
+
 def _first_drawn(series: SeriesResult) -> int:
     """Return where the drawn history begins: long enough for the backtest, short enough to see the forecast."""
     segments = [*series.backtests, *([series.forecast] if series.forecast else [])]
     ahead = max(len(segment.values) for segment in segments)
     tested = sum(len(segment.values) for segment in series.backtests)
-    return max(0, len(series.values) - tested - 3 * ahead)
+    return max(0, len(series.values) - tested - 3 * max(ahead, SHORT_HORIZON))
 
 
 def _draw_forecast(axis: Axes, segment: Segment) -> None:
@@ -90,10 +101,12 @@ def _draw_forecast(axis: Axes, segment: Segment) -> None:
     for place, level in enumerate(levels):
         low, high = segment.bands[level]
         opacity = BAND_OPACITY[0] if place == len(levels) - 1 else BAND_OPACITY[1]
-        axis.fill_between(
-            segment.times, low, high, color=FORECAST, alpha=opacity, linewidth=0, label=f"{level:g} % band"
-        )
-    axis.plot(segment.times, segment.values, color=FORECAST, label="forecast")
+        look: dict[str, Any] = {"color": FORECAST, "alpha": opacity, "label": f"{level:g} % band"}
+        if len(segment.times) == 1:  # a band over one point has no width of its own
+            axis.vlines(segment.times, low, high, linewidth=6, **look)
+        else:
+            axis.fill_between(segment.times, low, high, linewidth=0, **look)
+    _draw_line(axis, segment.times, segment.values, color=FORECAST, label="forecast")
     axis.axvline(segment.times[0], color=QUIET, linewidth=0.8)
 
 
