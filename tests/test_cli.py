@@ -243,3 +243,19 @@ def test_an_unforeseen_error_is_one_block_too(table: Path, tmp_path: Path, capsy
     assert "Error: RuntimeError: can't allocate memory" in error
     assert "--debug" in error
     assert "Traceback" not in error
+
+
+def test_a_level_that_held_out_errors_cannot_reach_is_refused_before_any_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    monkeypatch.setattr("unrolled.forecast.forecaster.fit_panel", lambda *a: pytest.fail("training started"))
+    wave_frame(1, 60).to_csv(tmp_path / "short.csv", index=False)
+    arguments = [tmp_path / "short.csv", "-h", "5", *QUICK, "--level", "99", "-o", tmp_path / "out"]
+    assert run("forecast", *arguments) == 2
+    assert run("backtest", *arguments, "--windows", "1") == 2
+    assert capsys.readouterr().err.count("level 99 needs more held-out errors than there are") == 2
+
+
+def test_the_version_is_told(capsys) -> None:
+    assert run("--version") == 0
+    assert capsys.readouterr().out.startswith("unrolled 0.")

@@ -21,7 +21,7 @@ ALLOWED = {
     "trace": {"errors"},
     "data": {"errors"},
     "forecast": {"errors", "data", "layers", "trace", "view"},
-    "view": {"errors", "trace"},
+    "view": {"errors", "trace", "forecast"},  # of forecast the result alone: see below
     "cli": {"errors", "data", "layers", "forecast", "view", "trace", "cli_settings"},
     "cli_settings": {"errors", "forecast"},
     "__init__": set(),
@@ -71,6 +71,12 @@ def test_imports_follow_the_arrows(path: Path) -> None:
 def test_rooms_that_need_no_torch_never_import_it(path: Path) -> None:
     if _room(path) in NEVER_TORCH:
         assert not {name for name in _imports(path, True) if name.split(".")[0] == "torch"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if _room(path) == "view"], ids=lambda path: path.name)
+def test_view_knows_nothing_of_forecast_but_its_plain_result(path: Path) -> None:
+    used = {name for name in _imports(path, True) if name.startswith("unrolled.forecast")}
+    assert all(name.startswith("unrolled.forecast.result") for name in used)
 
 
 def test_the_arrows_name_every_room() -> None:

@@ -9,6 +9,7 @@ import dataclasses
 import json
 import os
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -21,12 +22,28 @@ if TYPE_CHECKING:
     from unrolled.forecast.job import Job, Report
 
 app = typer.Typer(
-    help="Recurrent networks you can see through: from a table to a forecast in one command.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["--help"]},
 )
+
+
+def _tell_version(asked: bool) -> bool:
+    if asked:
+        print(f"unrolled {version('unrolled')}")
+        raise typer.Exit
+    return asked
+
+
+@app.callback()
+def unrolled(
+    show_version: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    """Recurrent networks you can see through: from a table to a forecast in one command."""
+
 
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, a row per series and time.", show_default=False)]
 Level = Annotated[list[float] | None, typer.Option(help="Interval in per cent; may be given several times.")]

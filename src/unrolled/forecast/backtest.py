@@ -16,7 +16,7 @@ from unrolled.data.panel import Panel
 from unrolled.errors import ConfigError, Problems
 from unrolled.forecast.baselines import baselines
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import Fitted, PointsNeeded
+from unrolled.forecast.fitted import Fitted, PointsNeeded, refuse_scarce_levels
 from unrolled.forecast.intervals import Bands
 from unrolled.forecast.scores import Scores, average, score_window
 
@@ -86,6 +86,7 @@ def backtest(
     `train` is given what is known before a cutoff and a name for the training.
     """
     PointsNeeded(config, next(plan.kept_back(config.h))).check(panel)
+    refuse_scarce_levels(panel.drop_last(next(plan.kept_back(config.h))), config, level)
     windows: list[_Window] = []
     fitted: Fitted | None = None
     for number, kept_back in enumerate(plan.kept_back(config.h)):

@@ -72,16 +72,31 @@ def fit_panel(panel: Panel, config: Config, on_step: OnStep) -> Fitted:
     """Train a network on every window of `panel` that its settings allow."""
     PointsNeeded(config).check(panel)
     config = resolve(config, panel)
-    input_size = _window(config)
-    held = held_out(panel.lengths, input_size, config.h, config.val_size)
-    gather = gatherer(panel, config)
-    windows = training_windows(panel, input_size, config.h, held)
+    gather, held = gatherer(panel, config), _held_out(panel, config)
+    windows = training_windows(panel, _window(config), config.h, held)
     validation = validation_batch(validation_windows(panel, config.h, held), gather, config)
     with torch.random.fork_rng(devices=_generators(config.device)):
         torch.manual_seed(config.seed)
         network = build(config)
         log = train(network, batches(windows, gather, config), validation, config, on_step)
     return Fitted(config, panel.freq, network, _held_out_errors(network, validation, config), log)
+
+
+def refuse_scarce_levels(panel: Panel, config: Config, level: Sequence[float] | None) -> None:
+    """Refuse levels that training on `panel` would leave too few held-out errors for, before it is done.
+
+    Raises:
+        ConfigError: names every level that can't be given.
+    """
+    config = resolve(config, panel)
+    windows = validation_windows(panel, config.h, _held_out(panel, config))
+    validation = validation_batch(windows, gatherer(panel, config), config)
+    errors = None if validation is None else HeldOutErrors(_where_observed(validation, validation.targets_Nh))
+    check_levels(level, config, errors)
+
+
+def _held_out(panel: Panel, config: Config) -> NDArray[np.int64]:
+    return held_out(panel.lengths, _window(config), config.h, config.val_size)
 
 
 def resolve(config: Config, panel: Panel) -> Config:
@@ -144,8 +159,12 @@ def _held_out_errors(network: Network, validation: Batch | None, config: Config)
         return None
     with torch.inference_mode():
         middle_Mh = network(validation.past_NTF)[..., middle_output(config)]
-    errors_Mh = (validation.targets_Nh - middle_Mh).abs().masked_fill(validation.observed_Nh == 0, float("nan"))
-    return HeldOutErrors(errors_Mh.double().cpu().numpy())
+    return HeldOutErrors(_where_observed(validation, (validation.targets_Nh - middle_Mh).abs()))
+
+
+def _where_observed(validation: Batch, values_Mh: Tensor) -> NDArray[np.float64]:
+    """Return values with NaN where there is nothing to compare a forecast with."""
+    return values_Mh.double().masked_fill(validation.observed_Nh == 0, float("nan")).cpu().numpy()
 
 
 def _window(config: Config) -> int:

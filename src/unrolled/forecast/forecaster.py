@@ -21,7 +21,7 @@ from unrolled.forecast.fitted import Fitted, Forecast, PointsNeeded, fit_panel
 from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns
 from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.progress import Reporter, reporter
-from unrolled.forecast.result import ForecastResult, Segment, SeriesResult
+from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
 from unrolled.forecast.scores import Scores
 from unrolled.forecast.train import TrainingLog
 
@@ -32,8 +32,6 @@ P = ParamSpec("P")
 
 Table = Any
 """A pandas, polars or pyarrow table, a path to a CSV or Parquet file, or a Panel read from one."""
-
-MOST_SERIES_DRAWN = 12
 
 
 def _settings_of(config: Callable[P, Any]) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, P], None]]:
@@ -208,7 +206,7 @@ class Forecaster:
         if self._forecast is None and self._fitted is not None:
             self._shown, self._forecast = panel, self._fitted.forecast(panel)
         forecast = self._forecast
-        drawn = range(min(len(panel), MOST_SERIES_DRAWN))
+        drawn = range(min(len(panel), MOST_SERIES))
         series = tuple(_series_result(panel, forecast, self._backtest, number) for number in drawn)
         return ForecastResult(self.config.cell, series, len(panel), self._headline(panel))
 

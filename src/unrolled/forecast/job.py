@@ -15,7 +15,7 @@ from unrolled.data.panel import Panel
 from unrolled.forecast import artifact
 from unrolled.forecast.backtest import Backtest, Plan
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import resolve
+from unrolled.forecast.fitted import refuse_scarce_levels, resolve
 from unrolled.forecast.forecaster import Forecaster
 from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.output import write_json, written_together
@@ -112,6 +112,7 @@ class Job:
         """
         artifact.refuse_to_replace(Path(self.out) / MODEL)
         panel = self.panel
+        refuse_scarce_levels(panel, self.config, self.level)
         windows = self.windows or self._room(panel)
         with written_together(self.out) as draft:
             model = Forecaster(**_settings(self.config))

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+MOST_SERIES = 12
+"""A picture shows at most this many series; the rest are counted."""
+
 FloatArray = NDArray[np.float64]
 Times = NDArray[np.generic]
 Band = tuple[FloatArray, FloatArray]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import textwrap
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from matplotlib import dates
 from matplotlib.axes import Axes
 
+from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
 from unrolled.view.style import (
     BAND_OPACITY,
     FORECAST,
@@ -23,10 +24,6 @@ from unrolled.view.style import (
     house_style,
 )
 
-if TYPE_CHECKING:
-    from unrolled.forecast.result import ForecastResult, Segment, SeriesResult
-
-MOST_SERIES = 12
 SHORT_HORIZON = 12  # a shorter one is drawn with as much history as this
 
 
