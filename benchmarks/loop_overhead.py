@@ -1,16 +1,17 @@
 """What the training loop costs over the bare forward, backward and optimiser steps on the same batches.
 
 The loop draws and scales the windows, clips the gradient, lowers the rate, looks at the validation
-windows and keeps the best weights; the bare steps find their batches ready. Prints a table and writes
-results/loop_overhead.csv. Run it: python benchmarks/loop_overhead.py
+windows and keeps the best weights; the bare steps find their batches ready. Both take turns step by step,
+so that a machine that slows down slows both. Prints a table, writes results/loop_overhead.csv and the
+README's table. Run it: python benchmarks/loop_overhead.py
 """
 
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,19 +19,20 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from measure import in_turn, show_in_readme, spread, write
+from measure import show_in_readme, spread, write
 
 from unrolled.data.frames import TableKind
 from unrolled.data.frequency import Frequency
 from unrolled.data.panel import Panel
 from unrolled.data.windows import held_out, training_windows, validation_windows
+from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import gatherer
 from unrolled.forecast.losses import loss_function
 from unrolled.forecast.network import build
 from unrolled.forecast.train import batches, train, validation_batch
 
-SECONDS, ROUNDS = 2.0, 9
+BLOCKS, SECONDS = 20, 40.0
 CASES = {
     "batch 32, window 40, H 50": Config(12, input_size=40, hidden_size=50, batch_size=32, season=1),
     "batch 128, window 96, H 64 (defaults at h 48)": Config(48, input_size=96, season=1),
@@ -55,47 +57,68 @@ def panel() -> Panel:
     )
 
 
-def steps_in(seconds: float, config: Config) -> int:
-    """Return how many steps take about so long, so that short steps are timed as well as long ones."""
-    trial = ways(config)["bare"]
-    trial()
-    return max(50, round(config.max_steps * seconds / in_turn({"bare": trial}, 1)["bare"][0] / 50) * 50)
+class Bare:
+    """Forward, backward and optimiser step alone, on a network of its own."""
+
+    def __init__(self, config: Config) -> None:
+        self.network, self.loss, self.seconds = build(config), loss_function(config), 0.0
+        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
+
+    def step(self, batch: Batch) -> None:
+        """Do one step and count its time."""
+        started = time.perf_counter()
+        self.optimiser.zero_grad()
+        self.loss(self.network.teach(batch), batch.targets_Nh, batch.observed_Nh).backward()
+        self.optimiser.step()
+        self.seconds += time.perf_counter() - started
 
 
-def ways(config: Config) -> dict[str, Callable[[], object]]:
-    """Return the bare steps and the loop, each doing all steps on the same batches."""
+def between_steps(source: Iterator[Batch], bare: Bare) -> Iterator[Batch]:
+    """Do a bare step, on the batch that the loop has just used, before the loop gets its next."""
+    last = next(source)
+    yield last
+    for batch in source:
+        bare.step(last)
+        last = batch
+        yield batch
+
+
+def measure(config: Config) -> tuple[list[float], list[float]]:
+    """Train once, bare steps and the loop's in turn; return each block's bare seconds and the loop's.
+
+    A block has one look at the validation windows. What is not a bare step is the loop's.
+    """
     series = panel()
     gather = gatherer(series, config)
     held = held_out(series.lengths, config.input_size or 1, config.h, config.val_size)
     windows = training_windows(series, config.input_size or 1, config.h, held)
     validation = validation_batch(validation_windows(series, config.h, held), gather, config)
-    ready = list(itertools.islice(batches(windows, gather, config), config.max_steps))
+    bare, marks = Bare(config), []
 
-    def bare() -> None:
-        torch.manual_seed(config.seed)
-        network, loss = build(config), loss_function(config)
-        optimiser = torch.optim.Adam(network.parameters(), lr=config.learning_rate, fused=True)
-        for batch in ready:
-            optimiser.zero_grad()
-            loss(network.teach(batch), batch.targets_Nh, batch.observed_Nh).backward()
-            optimiser.step()
+    def on_step(step: int, loss: float, best: float) -> None:
+        if step % config.val_every == 0:
+            marks.append((time.perf_counter(), bare.seconds))
 
-    def loop() -> None:
-        torch.manual_seed(config.seed)
-        train(build(config), batches(windows, gather, config), validation, config, lambda *_: None)
+    train(build(config), between_steps(batches(windows, gather, config), bare), validation, config, on_step)
+    whole, alone = np.diff(marks, axis=0).T
+    return alone.tolist(), (whole - alone).tolist()
 
-    return {"bare": bare, "loop": loop}
+
+def blocks_in(seconds: float, config: Config) -> int:
+    """Return how many blocks fill so long, so that small networks are looked at more often."""
+    trial, _ = measure(dataclasses.replace(config, max_steps=2 * config.val_every))
+    return max(BLOCKS, round(seconds / (2 * trial[0])))
 
 
 def main() -> None:
     rows = []
     for name, settings in CASES.items():
-        steps = steps_in(SECONDS, dataclasses.replace(settings, max_steps=50))
-        config = dataclasses.replace(settings, max_steps=steps, patience=steps)
-        seconds = in_turn(ways(config), ROUNDS)
-        ratio = spread(np.divide(seconds["loop"], seconds["bare"]).tolist())
-        bare = spread(seconds["bare"])
-        row = {"case": name, "bare_ms_per_step": round(1e3 * bare["median"] / steps, 3)}
+        endless = dataclasses.replace(settings, patience=10**6)
+        steps = (1 + blocks_in(SECONDS, endless)) * settings.val_every
+        alone, loop = measure(dataclasses.replace(endless, max_steps=steps))
+        ratio = spread(np.divide(loop, alone).tolist())
+        bare = spread(alone)
+        row = {"case": name, "bare_ms_per_step": round(1e3 * bare["median"] / settings.val_every, 3)}
         rows.append(row | {f"overhead_percent_{key}": round(100 * (value - 1), 1) for key, value in ratio.items()})
         print(rows[-1], flush=True)
     print(write("loop_overhead", rows))

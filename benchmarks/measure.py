@@ -1,12 +1,11 @@
-"""What every benchmark needs: runs in turn, medians with their spread, a CSV that says where it was made."""
+"""What every benchmark needs: medians with their spread, a CSV that says where it was made."""
 
 from __future__ import annotations
 
 import csv
 import os
 import platform
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -14,18 +13,6 @@ import numpy as np
 import torch
 
 RESULTS = Path(__file__).parent / "results"
-
-
-def in_turn(ways: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
-    """Time each way once per round, A B A B ..., after one round that does not count; seconds per call."""
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, way in ways.items():
-            started = time.perf_counter()
-            way()
-            if number:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:

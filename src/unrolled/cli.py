@@ -170,8 +170,8 @@ def _tell(report: Report, as_json: bool) -> None:
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the command line."""
-    # On a busy machine PyTorch's threads wait for each other by spinning, which can slow training twentyfold;
-    # on an idle one a short spin costs nothing: benchmarks/busy_machine.py.
+    # On a busy machine PyTorch's threads wait for each other by spinning and take the processor from whoever they
+    # wait for; a short spin, then sleep, lets two trainings share a machine.
     if "OMP_WAIT_POLICY" not in os.environ:
         os.environ.setdefault("GOMP_SPINCOUNT", "1000")
     return app(arguments)

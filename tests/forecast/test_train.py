@@ -14,7 +14,7 @@ from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import fit_panel, gatherer, resolve
 from unrolled.forecast.losses import loss_function
 from unrolled.forecast.network import build
-from unrolled.forecast.train import batches, train, validation_batch, validation_loss
+from unrolled.forecast.train import batches, clip_gradient, train, validation_batch, validation_loss
 
 
 def _silent(step: int, loss: float, best: float) -> None:
@@ -161,3 +161,17 @@ def test_validation_with_nothing_to_look_at_is_none_at_all() -> None:
     fitted = fit_panel(panel, Config(h=5, input_size=10, val_size=10, **QUICK | {"max_steps": 100}), _silent)
     assert (fitted.log.steps, fitted.log.best_step) == (100, 100)  # not the weights that were looked at first
     assert fitted.errors is None
+
+
+@pytest.mark.parametrize("largest", [0.5, 1e3])
+def test_clipping_does_what_torchs_does(largest: float) -> None:
+    ours, theirs = (torch.nn.Linear(4, 3).double() for _ in range(2))
+    theirs.load_state_dict(ours.state_dict())
+    x = torch.randn(7, 4, dtype=torch.float64)
+    for layer in (ours, theirs):
+        (3 * layer(x)).square().sum().backward()
+    clip_gradient(list(ours.parameters()), largest)
+    torch.nn.utils.clip_grad_norm_(theirs.parameters(), largest)
+    for a, b in zip(ours.parameters(), theirs.parameters(), strict=True):
+        assert a.grad is not None
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-5, atol=0)

@@ -5,6 +5,7 @@ Shapes: N windows, T past steps, h future steps, F = 2 features (the value, whet
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,9 +29,10 @@ class Batch:
     location_N1: Float64[Tensor, "N 1"]
     scale_N1: Float64[Tensor, "N 1"]
 
-    def __getitem__(self, some: slice) -> Batch:
-        """Return some of the windows."""
-        return Batch(self.past_NTF[some], self.future_NhF[some], self.location_N1[some], self.scale_N1[some])
+    def split(self, size: int) -> Iterator[Batch]:
+        """Yield the windows `size` at a time."""
+        parts = (self.past_NTF, self.future_NhF, self.location_N1, self.scale_N1)
+        return map(Batch, *(torch.split(part, size) for part in parts))
 
     @property
     def targets_Nh(self) -> Float32[Tensor, "N h"]:
