@@ -322,15 +322,14 @@ def _ahead(panel: Panel, forecast: Forecast, number: int) -> Segment:
 
 def _past_forecasts(panel: Panel, backtest: Backtest | None, number: int) -> tuple[Segment, ...]:
     """Return what the backtest had forecast for one series of `panel`."""
-    if backtest is None:
+    if backtest is None or panel.ids[number] not in backtest.ids:
         return ()
-    row = np.flatnonzero(backtest.ids == panel.ids[number])
+    row, values = np.flatnonzero(backtest.ids == panel.ids[number])[0], backtest.forecasts[backtest.model]
     return tuple(
         Segment(
-            times[row[0]],
-            values[row[0]],
-            {level: (low[window, row[0]], high[window, row[0]]) for level, (low, high) in backtest.bands.items()},
+            backtest.times[window, row],
+            values[window, row],
+            {level: (low[window, row], high[window, row]) for level, (low, high) in backtest.bands.items()},
         )
-        for window, (times, values) in enumerate(zip(backtest.times, backtest.forecasts[backtest.model], strict=True))
-        if len(row)
+        for window in range(len(values))
     )
