@@ -1,4 +1,4 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer and a C++ compiler.
+# `make demo` and `make test` need nothing but Python 3.11 or newer and, for the native kernels, a C++ compiler.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
@@ -17,9 +17,9 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Made anew when the dependencies change; the project itself is installed as links to the source.
+# Made anew when the dependencies or the native kernels change; the project's Python is read from src/ as it stands.
 # --group needs pip 25.1, so pip comes first.
-$(STAMP): pyproject.toml constraints.txt
+$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev

@@ -1,0 +1,248 @@
+// One step of each cell on whole vectors: forward from the products' sums, backward to their derivatives.
+//
+// Shapes: H = hidden units, U = units of a panel, G = rows that are computed together.
+// The equations, with their sources, are in src/unrolled/cells/; their derivatives in docs/math/.
+#pragma once
+
+#include "maths.h"
+
+namespace unrolled::UNROLLED_ISA {
+
+// Where one panel's units are. Arrays of rows have a stride; those of the caller, an address for each row.
+template <class T>
+struct Forwards {
+    idx rows, units, first;  // units of the panel; the first one's number
+    idx hidden;
+    const T* sums;    // gate by gate, U apart; a row every sums_stride
+    const T* h_sums;  // GRU: the part of h, apart from that of x
+    idx sums_stride;
+    const T* h_before;  // GRU: a row every before_stride
+    idx before_stride;
+    T* h;  // a row every h_stride
+    idx h_stride;
+    T* c;  // LSTM: read and written, a row every c_stride
+    idx c_stride;
+    T** output;  // these three, or null where not wanted
+    T** gates;
+    T** cells;
+};
+
+template <class T>
+struct Backwards {
+    idx rows, units, first;
+    idx hidden;
+    T* const* gates;
+    T* const* cells;
+    T* const* cells_before;
+    T* const* d_output;  // or null: zeros
+    T* const* output;    // RNN: h after the step
+    const T* h_before;   // GRU: a row every before_stride
+    idx before_stride;
+    T* d_h;  // from the later steps; GRU: replaced by what goes straight to the step before. A row every d_h_stride
+    idx d_h_stride;
+    T* d_c;  // LSTM: from the later steps, replaced by what goes to the step before
+    idx d_c_stride;
+    T* d_sums;    // in panel order, from this panel's first column; a row every d_stride
+    T* d_h_sums;  // GRU: of the sums of h alone
+    idx d_stride;
+    T* m;  // LSTM with projection: o·tanh(c) goes here, a row every m_stride; or null
+    idx m_stride;
+};
+
+// The derivative that comes to h from the output and from the later steps.
+template <class T, class Part>
+UNROLLED_INLINE vec<T> incoming(const Backwards<T>& p, idx row, idx at, Part part) {
+    const vec<T> later = part.load(p.d_h + row * p.d_h_stride + at);
+    return p.d_output == nullptr ? later : later + part.load(p.d_output[row] + at);
+}
+
+// Call Step::rows<G>(arguments, first row, first unit, part) for all rows and vectors of units.
+template <class Step, int G, class T, class Arguments>
+void for_rows(const Arguments& p) {
+    for_vectors<T>(p.units, [&](idx j, auto part) {
+        idx r = 0;
+        for (; r + G <= p.rows; r += G) Step::template rows<G>(p, r, j, part);
+        for (; r < p.rows; ++r) Step::template rows<1>(p, r, j, part);
+    });
+}
+
+#define UNROLLED_ROWS UNROLLED_UNROLL for (int k = 0; k < G; ++k)
+
+template <class T>
+struct Lstm {
+    static constexpr idx gates = 4, saved = 4;
+    static constexpr bool apart = false;  // whether x's and h's sums are needed apart
+    static constexpr bool has_cell = true;
+
+    struct Forwardly {
+        template <int G, class Part>
+        UNROLLED_INLINE static void rows(const Forwards<T>& p, idx r, idx j, Part part) {
+            vec<T> sigmoids[3 * G], g[G], c[G], squashed[G];
+            vec<T>*i = sigmoids, *f = sigmoids + G, *o = sigmoids + 2 * G;
+            UNROLLED_ROWS {
+                const T* sums = p.sums + (r + k) * p.sums_stride + j;
+                i[k] = part.load(sums);
+                f[k] = part.load(sums + p.units);
+                g[k] = part.load(sums + 2 * p.units);
+                o[k] = part.load(sums + 3 * p.units);
+            }
+            sigmoid<T>(sigmoids);
+            tanh<T>(g);
+            const idx at = p.first + j;
+            UNROLLED_ROWS {
+                T* c_at = p.c + (r + k) * p.c_stride + at;
+                squashed[k] = c[k] = f[k] * part.load(c_at) + i[k] * g[k];
+                part.store(c_at, c[k]);
+            }
+            tanh<T>(squashed);
+            UNROLLED_ROWS {
+                const vec<T> h = o[k] * squashed[k];
+                part.store(p.h + (r + k) * p.h_stride + at, h);
+                if (p.output != nullptr) part.store(p.output[r + k] + at, h);
+                if (p.cells != nullptr) part.store(p.cells[r + k] + at, c[k]);
+                if (p.gates != nullptr) {
+                    T* to = p.gates[r + k] + at;
+                    part.store(to, i[k]);
+                    part.store(to + p.hidden, f[k]);
+                    part.store(to + 2 * p.hidden, g[k]);
+                    part.store(to + 3 * p.hidden, o[k]);
+                }
+            }
+        }
+    };
+
+    struct Backwardly {
+        template <int G, class Part>
+        UNROLLED_INLINE static void rows(const Backwards<T>& p, idx r, idx j, Part part) {
+            const idx at = p.first + j;
+            vec<T> squashed[G];
+            UNROLLED_ROWS squashed[k] = part.load(p.cells[r + k] + at);
+            tanh<T>(squashed);
+            UNROLLED_ROWS {
+                const T* gate = p.gates[r + k] + at;
+                const vec<T> i = part.load(gate), f = part.load(gate + p.hidden);
+                const vec<T> g = part.load(gate + 2 * p.hidden), o = part.load(gate + 3 * p.hidden);
+                const vec<T> m = o * squashed[k];
+                if (p.m != nullptr) part.store(p.m + (r + k) * p.m_stride + at, m);
+                const vec<T> d_h = incoming(p, r + k, at, part);
+                T* d_c_at = p.d_c + (r + k) * p.d_c_stride + at;
+                const vec<T> d_c = part.load(d_c_at) + d_h * (o - m * squashed[k]);
+                part.store(d_c_at, d_c * f);
+                const vec<T> d_i = d_c * i;
+                T* to = p.d_sums + (r + k) * p.d_stride + j;
+                part.store(to, d_i * g * (T(1) - i));
+                part.store(to + p.units, d_c * part.load(p.cells_before[r + k] + at) * (f - f * f));
+                part.store(to + 2 * p.units, d_i * (T(1) - g * g));
+                part.store(to + 3 * p.units, d_h * m * (T(1) - o));
+            }
+        }
+    };
+
+    static void forward(const Forwards<T>& p) { for_rows<Forwardly, 4, T>(p); }
+    static void backward(const Backwards<T>& p) { for_rows<Backwardly, 4, T>(p); }
+};
+
+template <class T>
+struct Gru {
+    static constexpr idx gates = 3, saved = 4;
+    static constexpr bool apart = true;
+    static constexpr bool has_cell = false;
+
+    struct Forwardly {
+        template <int G, class Part>
+        UNROLLED_INLINE static void rows(const Forwards<T>& p, idx r, idx j, Part part) {
+            vec<T> sigmoids[2 * G], n[G], h_sum[G];
+            vec<T>*reset = sigmoids, *z = sigmoids + G;
+            UNROLLED_ROWS {
+                const T* of_x = p.sums + (r + k) * p.sums_stride + j;
+                const T* of_h = p.h_sums + (r + k) * p.sums_stride + j;
+                reset[k] = part.load(of_x) + part.load(of_h);
+                z[k] = part.load(of_x + p.units) + part.load(of_h + p.units);
+                h_sum[k] = part.load(of_h + 2 * p.units);
+            }
+            sigmoid<T>(sigmoids);
+            UNROLLED_ROWS {
+                const T* of_x = p.sums + (r + k) * p.sums_stride + j;
+                n[k] = part.load(of_x + 2 * p.units) + reset[k] * h_sum[k];
+            }
+            tanh<T>(n);
+            const idx at = p.first + j;
+            UNROLLED_ROWS {
+                const vec<T> h = n[k] + z[k] * (part.load(p.h_before + (r + k) * p.before_stride + at) - n[k]);
+                part.store(p.h + (r + k) * p.h_stride + at, h);
+                if (p.output != nullptr) part.store(p.output[r + k] + at, h);
+                if (p.gates != nullptr) {
+                    T* to = p.gates[r + k] + at;
+                    part.store(to, reset[k]);
+                    part.store(to + p.hidden, z[k]);
+                    part.store(to + 2 * p.hidden, n[k]);
+                    part.store(to + 3 * p.hidden, h_sum[k]);
+                }
+            }
+        }
+    };
+
+    struct Backwardly {
+        template <int G, class Part>
+        UNROLLED_INLINE static void rows(const Backwards<T>& p, idx r, idx j, Part part) {
+            static_assert(G == 1);
+            const idx at = p.first + j;
+            const T* gate = p.gates[r] + at;
+            const vec<T> reset = part.load(gate), z = part.load(gate + p.hidden);
+            const vec<T> n = part.load(gate + 2 * p.hidden), h_sum = part.load(gate + 3 * p.hidden);
+            const vec<T> d_h = incoming(p, r, at, part);
+            const vec<T> d_n = d_h * (T(1) - z) * (T(1) - n * n);
+            const vec<T> d_z = d_h * (part.load(p.h_before + r * p.before_stride + at) - n) * (z - z * z);
+            const vec<T> d_reset = d_n * h_sum * (reset - reset * reset);
+            part.store(p.d_h + r * p.d_h_stride + at, d_h * z);
+            T* to_x = p.d_sums + r * p.d_stride + j;
+            T* to_h = p.d_h_sums + r * p.d_stride + j;
+            part.store(to_x, d_reset);
+            part.store(to_h, d_reset);
+            part.store(to_x + p.units, d_z);
+            part.store(to_h + p.units, d_z);
+            part.store(to_x + 2 * p.units, d_n);
+            part.store(to_h + 2 * p.units, d_n * reset);
+        }
+    };
+
+    static void forward(const Forwards<T>& p) { for_rows<Forwardly, 4, T>(p); }
+    static void backward(const Backwards<T>& p) { for_rows<Backwardly, 1, T>(p); }
+};
+
+template <class T, bool relu>
+struct Rnn {
+    static constexpr idx gates = 1, saved = 0;
+    static constexpr bool apart = false;
+    static constexpr bool has_cell = false;
+
+    struct Forwardly {
+        template <int G, class Part>
+        UNROLLED_INLINE static void rows(const Forwards<T>& p, idx r, idx j, Part part) {
+            vec<T> h[G];
+            UNROLLED_ROWS h[k] = part.load(p.sums + (r + k) * p.sums_stride + j);
+            if constexpr (relu) UNROLLED_ROWS h[k] = h[k] < vec<T>{} ? vec<T>{} : h[k];
+            else tanh<T>(h);
+            UNROLLED_ROWS {
+                part.store(p.h + (r + k) * p.h_stride + p.first + j, h[k]);
+                if (p.output != nullptr) part.store(p.output[r + k] + p.first + j, h[k]);
+            }
+        }
+    };
+
+    struct Backwardly {
+        template <int G, class Part>
+        UNROLLED_INLINE static void rows(const Backwards<T>& p, idx r, idx j, Part part) {
+            static_assert(G == 1);
+            const idx at = p.first + j;
+            const vec<T> h = part.load(p.output[r] + at), d_h = incoming(p, r, at, part);
+            const vec<T> d_sum = relu ? (h > vec<T>{} ? d_h : vec<T>{}) : d_h * (T(1) - h * h);
+            part.store(p.d_sums + r * p.d_stride + j, d_sum);
+        }
+    };
+
+    static void forward(const Forwards<T>& p) { for_rows<Forwardly, 4, T>(p); }
+    static void backward(const Backwards<T>& p) { for_rows<Backwardly, 1, T>(p); }
+};
+
+}  // namespace unrolled::UNROLLED_ISA

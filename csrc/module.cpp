@@ -1,0 +1,119 @@
+// The Python module `unrolled.kernels._native`: addresses and sizes in, nothing out. The caller has checked all of it.
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include <cstdint>
+#include <cstdlib>
+#include <stdexcept>
+#include <string>
+
+#include "isa.h"
+#include "workspace.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;
+
+namespace {
+
+using unrolled::idx;
+using Address = std::uintptr_t;
+
+void* pointer(Address address) { return reinterpret_cast<void*>(address); }
+
+// What both passes read, in the order of the arguments of `forward` and `backward` below.
+struct Sizes {
+    int cell, precision;
+    idx steps, batch, features, hidden, width;
+    bool reverse;
+    int threads;
+};
+
+template <class Pass>
+Pass layer(const Sizes& sizes, Address lengths, Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh,
+           Address weight_hr, const unrolled::Steps& x, Address h_0, Address c_0) {
+    Pass pass{};
+    pass.cell = static_cast<unrolled::CellKind>(sizes.cell);
+    pass.precision = static_cast<unrolled::Precision>(sizes.precision);
+    pass.steps = sizes.steps;
+    pass.batch = sizes.batch;
+    pass.features = sizes.features;
+    pass.hidden = sizes.hidden;
+    pass.width = sizes.width;
+    pass.reverse = sizes.reverse;
+    pass.threads = sizes.threads;
+    pass.lengths = static_cast<const std::int64_t*>(pointer(lengths));
+    pass.weight_ih = pointer(weight_ih);
+    pass.weight_hh = pointer(weight_hh);
+    pass.bias_ih = pointer(bias_ih);
+    pass.bias_hh = pointer(bias_hh);
+    pass.weight_hr = pointer(weight_hr);
+    pass.x = x;
+    pass.h_0 = pointer(h_0);
+    pass.c_0 = pointer(c_0);
+    return pass;
+}
+
+// Time-major and dense: what this package allocates itself.
+unrolled::Steps dense(Address address, const Sizes& sizes, idx width) {
+    return {pointer(address), sizes.batch * width, width};
+}
+
+void forward(int cell, int precision, idx steps, idx batch, idx features, idx hidden, idx width, bool reverse, int threads,
+             Address lengths, Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh, Address weight_hr,
+             Address x, idx x_time, idx x_batch, Address h_0, Address c_0, Address output, idx output_time,
+             idx output_batch, Address h_n, Address c_n, Address gates, Address cells) {
+    const Sizes sizes{cell, precision, steps, batch, features, hidden, width, reverse, threads};
+    auto pass = layer<unrolled::Forward>(sizes, lengths, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr,
+                                         {pointer(x), x_time, x_batch}, h_0, c_0);
+    pass.output = {pointer(output), output_time, output_batch};
+    pass.h_n = pointer(h_n);
+    pass.c_n = pointer(c_n);
+    pass.gates = dense(gates, sizes, 4 * hidden);
+    pass.cells = dense(cells, sizes, hidden);
+    unrolled::chosen_isa().kernels->forward(pass);
+}
+
+void backward(int cell, int precision, idx steps, idx batch, idx features, idx hidden, idx width, bool reverse, int threads,
+              Address lengths, Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh, Address weight_hr,
+              Address x, idx x_time, idx x_batch, Address h_0, Address c_0, Address output, idx output_time,
+              idx output_batch, Address gates, Address cells, Address d_output, idx d_output_time, idx d_output_batch,
+              Address d_h_n, Address d_c_n, Address d_x, idx d_x_time, idx d_x_batch, Address d_h_0, Address d_c_0,
+              Address d_weight_ih, Address d_weight_hh, Address d_bias_ih, Address d_bias_hh, Address d_weight_hr) {
+    const Sizes sizes{cell, precision, steps, batch, features, hidden, width, reverse, threads};
+    auto pass = layer<unrolled::Backward>(sizes, lengths, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr,
+                                          {pointer(x), x_time, x_batch}, h_0, c_0);
+    pass.output = {pointer(output), output_time, output_batch};
+    pass.gates = dense(gates, sizes, 4 * hidden);
+    pass.cells = dense(cells, sizes, hidden);
+    pass.d_output = {pointer(d_output), d_output_time, d_output_batch};
+    pass.d_h_n = pointer(d_h_n);
+    pass.d_c_n = pointer(d_c_n);
+    pass.d_x = {pointer(d_x), d_x_time, d_x_batch};
+    pass.d_h_0 = pointer(d_h_0);
+    pass.d_c_0 = pointer(d_c_0);
+    pass.d_weight_ih = pointer(d_weight_ih);
+    pass.d_weight_hh = pointer(d_weight_hh);
+    pass.d_bias_ih = pointer(d_bias_ih);
+    pass.d_bias_hh = pointer(d_bias_hh);
+    pass.d_weight_hr = pointer(d_weight_hr);
+    unrolled::chosen_isa().kernels->backward(pass);
+}
+
+nb::tuple compiled(bool supported_alone) {
+    nb::list names;
+    for (const unrolled::Isa* isa = unrolled::isas; isa->name != nullptr; ++isa)
+        if (!supported_alone || isa->supported()) names.append(isa->name);
+    return nb::tuple(names);
+}
+
+}  // namespace
+
+NB_MODULE(_native, module) {
+    module.def("forward", &forward, nb::call_guard<nb::gil_scoped_release>(), "Run csrc/arguments.h's Forward.");
+    module.def("backward", &backward, nb::call_guard<nb::gil_scoped_release>(), "Run csrc/arguments.h's Backward.");
+    module.def("compiled", [] { return compiled(false); }, "Names of the instruction sets that were compiled.");
+    module.def("supported", [] { return compiled(true); }, "Those that this processor has, the fastest first.");
+    module.def("isa", [] { return unrolled::chosen_isa().name; }, "The instruction set that runs.");
+    module.def("set_isa", &unrolled::choose_isa, "name"_a, "Choose the one that runs; False when it can't.");
+    module.def("poison", &unrolled::poison_workspaces, "on"_a, "Fill workspaces with NaN before each use.");
+}
