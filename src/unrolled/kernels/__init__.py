@@ -2,6 +2,7 @@
 
 from .kernel import Call as Call
 from .kernel import Kernel as Kernel
+from .kernel import Options as Options
 from .kernel import Run as Run
 from .ragged import Ragged as Ragged
 from .registry import KERNELS as KERNELS

@@ -7,7 +7,7 @@ Everything is time-major, whatever the user's `batch_first` says.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -30,6 +30,7 @@ class Call(NamedTuple):
     empty_rows: bool = False
     wants_gates: bool = False
     needs_grad: bool = False
+    precision: str = "full"
 
 
 class Run(NamedTuple):
@@ -42,6 +43,22 @@ class Run(NamedTuple):
     output: Float[Tensor, "T N S"]
     state: State
     record: dict[str, Tensor] | None = None
+
+
+class Options(NamedTuple):
+    """How a kernel is to run.
+
+    record: Give every gate and state after each step.
+    recompute: Keep as little as possible for a backward pass; a kernel that keeps what it must ignores this.
+    precision: "full", or "bf16": operands of products rounded to bfloat16; a kernel that can't is not chosen.
+    """
+
+    record: bool = False
+    recompute: bool = False
+    precision: str = "full"
+
+
+DEFAULTS: Final = Options()
 
 
 class Kernel(ABC):
@@ -63,10 +80,20 @@ class Kernel(ABC):
         *,
         ragged: Ragged | None = None,
         reverse: bool = False,
-        record: bool = False,
+        options: Options = DEFAULTS,
     ) -> Run:
         """Run all steps; `reverse` starts at each sequence's last valid step and goes back to 0."""
 
     @abstractmethod
     def step(self, cell: Cell[Any], x_NF: Float[Tensor, "N F"], state: State, weights: Any) -> State:
         """Run a single step."""
+
+
+def rounding_problem(call: Call) -> str:
+    """Say why a kernel that computes in the parameters' own type can't run `call`; "" when it can.
+
+    Under autocast PyTorch itself rounds for it.
+    """
+    if call.precision == "full" or torch.is_autocast_enabled(call.device):
+        return ""
+    return f"it computes in the parameters' own type, not in {call.precision}"

@@ -28,6 +28,13 @@ class Ragged:
         """Describe a batch; None when every sequence fills all `steps`, so that nothing is padded."""
         return None if all(n == steps for n in lengths) else cls(tuple(lengths), steps, device)
 
+    @classmethod
+    def unread(cls, lengths_N: Int64[Tensor, "N"], steps: int) -> Ragged:
+        """Describe a batch whose lengths can't be looked at, as under a compiler: for masks alone."""
+        ragged = cls((), steps, lengths_N.device)
+        vars(ragged)["lengths_N"] = lengths_N  # what the cached property would hold
+        return ragged
+
     @property
     def has_empty(self) -> bool:
         """Whether some sequence has no valid step at all."""

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unrolled.cells import Cell, Gates, State
-from unrolled.kernels.kernel import Call, Kernel, Run
+from unrolled.kernels.kernel import DEFAULTS, Call, Kernel, Options, Run, rounding_problem
 from unrolled.kernels.ragged import Ragged
 
 _OUTPUT: Final = "h"  # every cell's first state
@@ -25,8 +25,8 @@ class ReferenceKernel(Kernel):
     name: ClassVar[str] = "reference"
 
     def verdict(self, call: Call) -> str:
-        """Always "yes": this kernel is the definition."""
-        return "yes"
+        """Refuse nothing but rounding: this kernel is the definition."""
+        return rounding_problem(call) or "yes"
 
     def run(
         self,
@@ -37,7 +37,7 @@ class ReferenceKernel(Kernel):
         *,
         ragged: Ragged | None = None,
         reverse: bool = False,
-        record: bool = False,
+        options: Options = DEFAULTS,
     ) -> Run:
         """Run the equations step by step; a sequence's state stands still at its padded steps."""
         if ragged is not None:
@@ -48,9 +48,9 @@ class ReferenceKernel(Kernel):
             new, gates = cell.step(x_TNF[t], state, weights)
             state = new if ragged is None else _hold(ragged.valid_TN1[t], new, state)
             names = dict(zip(cell.states, state, strict=True))
-            steps.append(gates | names if record else {_OUTPUT: state[0]})
+            steps.append(gates | names if options.record else {_OUTPUT: state[0]})
         stacked = _stack(steps[::-1] if reverse else steps, ragged)
-        return Run(stacked[_OUTPUT], state, stacked if record else None)
+        return Run(stacked[_OUTPUT], state, stacked if options.record else None)
 
     def step(self, cell: Cell[Any], x_NF: Float[Tensor, "N F"], state: State, weights: Any) -> State:
         """Run the equations once."""

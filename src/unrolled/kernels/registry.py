@@ -6,10 +6,11 @@ from typing import Final
 
 from unrolled.errors import ConfigError, KernelError, did_you_mean
 from unrolled.kernels.kernel import Call, Kernel
+from unrolled.kernels.native_kernel import NativeKernel
 from unrolled.kernels.reference import ReferenceKernel
 from unrolled.kernels.torch_kernel import TorchKernel
 
-KERNELS: Final[tuple[Kernel, ...]] = (TorchKernel(), ReferenceKernel())
+KERNELS: Final[tuple[Kernel, ...]] = (NativeKernel(), TorchKernel(), ReferenceKernel())
 """Every kernel, the preferred first."""
 
 

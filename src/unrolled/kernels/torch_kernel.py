@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import _VF, Tensor
 
 from unrolled.cells import Cell, GRUEquations, LSTMEquations, RNNEquations, State
-from unrolled.kernels.kernel import Call, Kernel, Run
+from unrolled.kernels.kernel import DEFAULTS, Call, Kernel, Options, Run, rounding_problem
 from unrolled.kernels.ragged import Ragged, pack, pad
 
 
@@ -31,7 +31,7 @@ class TorchKernel(Kernel):
             return "PyTorch's routine does not give out its gates"
         if call.ragged and (call.empty_rows or call.batch == 0):
             return "PyTorch cannot pack sequences of length 0"
-        return "yes"
+        return rounding_problem(call) or "yes"
 
     def run(
         self,
@@ -42,10 +42,10 @@ class TorchKernel(Kernel):
         *,
         ragged: Ragged | None = None,
         reverse: bool = False,
-        record: bool = False,
+        options: Options = DEFAULTS,
     ) -> Run:
         """Run the layer; the reverse direction reads a mirrored copy of the input."""
-        assert not record, "the registry does not choose this kernel when gates are wanted"
+        assert not options.record, "the registry does not choose this kernel when gates are wanted"
         if ragged is not None:
             return _run_packed(cell, x_TNF, state, weights, ragged, reverse)
         output, *last = _call(cell, (x_TNF.flip(0) if reverse else x_TNF,), state, weights, (False,))

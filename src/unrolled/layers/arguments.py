@@ -18,6 +18,7 @@ def check_layer_arguments(
     dropout: Any,
     proj_size: Any,
     kernel: Any,
+    precision: Any,
     flags: dict[str, Any],
     own_problem: str | None = None,
 ) -> tuple[int, ...]:
@@ -28,7 +29,7 @@ def check_layer_arguments(
     _check_flags(found, flags)
     _check_dropout(found, dropout)
     _check_projection(found, proj_size, widths)
-    for problem in filter(None, (own_problem, kernel_problem(kernel))):
+    for problem in filter(None, (own_problem, kernel_problem(kernel), precision_problem(precision))):
         found.add(problem)
     found.finish(ConfigError, f"{kind}(...)")
     return widths
@@ -45,6 +46,13 @@ def check_cell_arguments(
     for problem in filter(None, (own_problem, kernel_problem(kernel))):
         found.add(problem)
     found.finish(ConfigError, f"{kind}(...)")
+
+
+def precision_problem(precision: object) -> str | None:
+    """Say what is wrong with `precision`; None when it is one of the two that there are."""
+    if precision in ("full", "bf16"):
+        return None
+    return f"precision must be 'full' or 'bf16'; got {precision!r}."
 
 
 def nonlinearity_problem(nonlinearity: object) -> str | None:

@@ -34,8 +34,12 @@ class LSTM(RecurrentLayer):
         proj_size: Size to which each output is projected (Sak et al. 2014); 0, the default, for none.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        kernel: "auto" takes the first kernel that can run a call; a name ("torch", "reference") takes that
-            one or raises `KernelError`.
+        kernel: "auto" takes the first kernel that can run a call; a name ("native", "torch", "reference") takes
+            that one or raises `KernelError`.
+        precision: "full" computes in the parameters' type. "bf16" rounds the operands of every matrix product to
+            bfloat16; sums, states and results stay float32. So does `torch.autocast("cpu")`.
+        recompute: Whether training keeps only the states from forward to backward and computes the gates again,
+            which takes less memory and more time. In `eval()` mode that is always so.
 
     Raises:
         ConfigError: An argument's value is wrong; the message lists all that are.
@@ -67,6 +71,8 @@ class LSTM(RecurrentLayer):
         dtype: torch.dtype | None = None,
         *,
         kernel: str = "auto",
+        precision: str = "full",
+        recompute: bool = False,
     ) -> None:
         super().__init__(
             lambda width: LSTMEquations(width, bias, proj_size),
@@ -79,6 +85,8 @@ class LSTM(RecurrentLayer):
             bidirectional=bidirectional,
             proj_size=proj_size,
             kernel=kernel,
+            precision=precision,
+            recompute=recompute,
             device=device,
             dtype=dtype,
         )

@@ -138,7 +138,7 @@ def _describe(cell: Cell[Any], x_NF: Tensor, state: State, weights: Any) -> Call
         time=1,
         batch=x_NF.shape[0],
         features=x_NF.shape[1],
-        dtype=x_NF.dtype,
+        dtype=weights[0].dtype,
         device=x_NF.device.type,
         needs_grad=torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors),
     )

@@ -40,6 +40,8 @@ class RecurrentLayer(nn.Module):
         bidirectional: bool,
         proj_size: int,
         kernel: str,
+        precision: str,
+        recompute: bool,
         device: Any,
         dtype: torch.dtype | None,
         own_problem: str | None = None,
@@ -53,7 +55,8 @@ class RecurrentLayer(nn.Module):
             dropout=dropout,
             proj_size=proj_size,
             kernel=kernel,
-            flags={"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional},
+            precision=precision,
+            flags={"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional, "recompute": recompute},
             own_problem=own_problem,
         )
         self.input_size = input_size
@@ -65,6 +68,8 @@ class RecurrentLayer(nn.Module):
         self.bidirectional = bidirectional
         self.proj_size = proj_size
         self.kernel = kernel
+        self.precision = precision
+        self.recompute = recompute
         self._cells = tuple(make_cell(width) for width in widths)
         self._slots = self._register(device, dtype)
         self.reset_parameters()
@@ -108,7 +113,7 @@ class RecurrentLayer(nn.Module):
     def extra_repr(self) -> str:
         """Every argument that is not at its default, in `torch.nn`'s form."""
         hidden = self.hidden_size if isinstance(self.hidden_size, int) else list(self.hidden_size)
-        rest = self._settings() | {"kernel": self.kernel}
+        rest = self._settings() | {name: getattr(self, name) for name in ("kernel", "precision", "recompute")}
         shown = [f"{name}={rest[name]}" for name in _SHOWN if rest.get(name, _SHOWN[name]) != _SHOWN[name]]
         if not isinstance(self.hidden_size, int):
             shown = [text for text in shown if not text.startswith("num_layers")]
@@ -124,6 +129,8 @@ class RecurrentLayer(nn.Module):
             self.batch_first,
             not isinstance(self.hidden_size, int),
             self.kernel,
+            self.precision,
+            self.recompute or not self.training,
         )
 
     def _settings(self) -> dict[str, Any]:
@@ -136,9 +143,15 @@ class RecurrentLayer(nn.Module):
 
     def weights(self) -> Weights:
         """The cell's named tuple of parameters for each direction of each layer."""
-        # By attribute, not by `_parameters`: parametrised and functional weights live elsewhere.
+        plain = self._parameters
+        # By attribute where the parameters are not where PyTorch keeps plain ones: parametrised weights live elsewhere.
         return [
-            [cell.weights_type(*(name and getattr(self, name) for name in slot)) for slot in directions]
+            [
+                cell.weights_type._make(
+                    [name and (plain[name] if name in plain else getattr(self, name)) for name in slot]
+                )
+                for slot in directions
+            ]
             for cell, directions in zip(self._cells, self._slots, strict=True)
         ]
 
@@ -157,8 +170,8 @@ class RecurrentLayer(nn.Module):
     def trace(self, x: Any, hx: Any = None, lengths: Any = None) -> Trace:
         """Run once and keep everything that happened inside.
 
-        The numbers are those of `eval()` mode (no dropout) by the reference kernel, without gradients. The
-        module is left as it is, and its hooks do not run.
+        The numbers are those of `eval()` mode (no dropout) in full precision, by the native kernel or else the
+        reference, without gradients. The module is left as it is, and its hooks do not run.
 
         Args:
             x: As in a call; a PackedSequence is traced as the padded batch it stands for.
@@ -185,6 +198,8 @@ _SHOWN: Final[dict[str, Any]] = {
     "bidirectional": False,
     "nonlinearity": "tanh",
     "kernel": "auto",
+    "precision": "full",
+    "recompute": False,
 }
 """Arguments in the order of `extra_repr`, with the defaults that it leaves out."""
 

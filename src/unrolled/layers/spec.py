@@ -22,6 +22,8 @@ class Spec(NamedTuple):
     batch_first: bool
     per_layer: bool
     kernel: str
+    precision: str
+    recompute: bool
 
     @property
     def directions(self) -> int:

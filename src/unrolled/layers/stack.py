@@ -14,7 +14,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unrolled.cells import State
-from unrolled.kernels import Call, Ragged, Run, choose
+from unrolled.kernels import Call, Options, Ragged, Run, choose
 from unrolled.kernels.ragged import pack, pad
 from unrolled.layers.spec import Spec
 
@@ -67,13 +67,22 @@ def describe_call(
         time=time,
         batch=batch,
         features=features,
-        dtype=x_TNF.dtype,
+        dtype=weights[0][0].dtype,
         device=x_TNF.device.type,
         ragged=ragged is not None,
         empty_rows=ragged is not None and ragged.has_empty,
         wants_gates=record,
+        precision=_precision(spec, weights[0][0]),
         needs_grad=torch.is_grad_enabled() and _any_needs_grad(x_TNF, states, weights),
     )
+
+
+def _precision(spec: Spec, weight: Tensor) -> str:
+    """The precision that the layer was given, or that autocast asks of float32 parameters on a CPU."""
+    autocast = torch.is_autocast_enabled("cpu") and (weight.device.type, weight.dtype) == ("cpu", torch.float32)
+    if not autocast:
+        return spec.precision
+    return "bf16" if torch.get_autocast_dtype("cpu") == torch.bfloat16 else "f16"
 
 
 def _any_needs_grad(x_TNF: Tensor, states: Sequence[State], weights: Sequence[Any]) -> bool:
@@ -92,8 +101,9 @@ def _run_layer(
 ) -> LayerRun:
     call = describe_call(spec, k, x_TNF, ragged, states, weights, record)
     kernel = choose(call, spec.kernel)
+    options = Options(record=record, recompute=spec.recompute, precision=call.precision)
     runs = [
-        kernel.run(call.cell, x_TNF, states[d], weights[d], ragged=ragged, reverse=d == 1, record=record)
+        kernel.run(call.cell, x_TNF, states[d], weights[d], ragged=ragged, reverse=d == 1, options=options)
         for d in range(spec.directions)
     ]
     output = runs[0].output if len(runs) == 1 else torch.cat([run.output for run in runs], dim=-1)

@@ -1,0 +1,219 @@
+"""From tensors to the native kernels' addresses: allocation, strides, and nothing else.
+
+What is passed in has been checked. Shapes: T = time, N = batch, F = input features, H = hidden units, S = width
+of h (H, or the projection's size), B = gate blocks.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from unrolled.kernels.native_library import library
+
+Keep: TypeAlias = str
+"""What a forward pass keeps for a backward one: "nothing", "states" (gates are computed again) or "all"."""
+
+CELLS: Final[dict[str, int]] = {"lstm": 0, "gru": 1, "rnn_tanh": 2, "rnn_relu": 3}
+"""The cells' numbers in csrc/arguments.h."""
+
+BLOCKS: Final[dict[str, int]] = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu": 1}
+"""Gate blocks of each cell (B)."""
+
+_PRECISIONS: Final = {torch.float32: 0, torch.float64: 1}
+_BF16: Final = 2
+_NUMPY: Final = {torch.float32: np.float32, torch.float64: np.float64}
+_DENSE: Final = torch.contiguous_format
+
+
+class Inputs(NamedTuple):
+    """One layer in one direction, as both passes read it."""
+
+    x: Float[Tensor, "T N F"]
+    h_0: Float[Tensor, "N S"]
+    c_0: Float[Tensor, "N H"] | None
+    weight_ih: Float[Tensor, "B*H F"]
+    weight_hh: Float[Tensor, "B*H S"]
+    bias_ih: Float[Tensor, "B*H"] | None
+    bias_hh: Float[Tensor, "B*H"] | None
+    weight_hr: Float[Tensor, "S H"] | None
+    lengths: Int64[Tensor, "N"] | None
+
+
+class Outputs(NamedTuple):
+    """What a forward pass writes; `c_n`, `gates` and `cells` are None where the cell or `keep` has none.
+
+    gates: An LSTM's i, f, g, o or a GRU's r, z, n and W_hn·h + b_hn, side by side; 0 at padding.
+    """
+
+    output: Float[Tensor, "T N S"]
+    h_n: Float[Tensor, "N S"]
+    c_n: Float[Tensor, "N H"] | None
+    gates: Float[Tensor, "T N 4H"] | None
+    cells: Float[Tensor, "T N H"] | None
+
+
+class Derivatives(NamedTuple):
+    """What a backward pass writes: the derivative of each input, None where it is not wanted or not there."""
+
+    x: Float[Tensor, "T N F"] | None
+    h_0: Float[Tensor, "N S"] | None
+    c_0: Float[Tensor, "N H"] | None
+    weight_ih: Float[Tensor, "B*H F"] | None
+    weight_hh: Float[Tensor, "B*H S"] | None
+    bias_ih: Float[Tensor, "B*H"] | None
+    bias_hh: Float[Tensor, "B*H"] | None
+    weight_hr: Float[Tensor, "S H"] | None
+
+
+class Wanted(NamedTuple):
+    """Which derivatives a backward pass computes."""
+
+    x: bool
+    state: bool
+    weights: bool
+
+
+def allocate(cell: str, inputs: Inputs, keep: Keep) -> Outputs:
+    """Make what a forward pass writes into."""
+    x, batch = inputs.x, inputs.x.shape[1]
+    width, hidden = inputs.weight_hh.shape[1], inputs.weight_ih.shape[0] // BLOCKS[cell]
+    has_gates, has_cells = cell in ("lstm", "gru"), cell == "lstm"
+    return Outputs(
+        output=like_input(x, width),
+        h_n=x.new_empty(batch, width),
+        c_n=x.new_empty(batch, hidden) if has_cells else None,
+        gates=_kept(inputs, 4 * hidden) if keep == "all" and has_gates else None,
+        cells=_kept(inputs, hidden) if keep != "nothing" and has_cells else None,
+    )
+
+
+def _kept(inputs: Inputs, width: int) -> Tensor:
+    """Make an array of which the forward pass writes valid steps alone; the others are 0."""
+    x, (steps, batch, _) = inputs.x, inputs.x.shape
+    if inputs.lengths is None or type(x) is not Tensor:
+        return x.new_empty(steps, batch, width)
+    # numpy gets memory that is 0 already from the system, so that padding is not even touched.
+    return torch.from_numpy(np.zeros((steps, batch, width), dtype=_NUMPY[x.dtype]))
+
+
+def like_input(x_TNF: Float[Tensor, "T N F"], width: int) -> Float[Tensor, "T N W"]:
+    """Make an array over time and batch that is in memory as the input is: batch-first where that is."""
+    steps, batch, _ = x_TNF.shape
+    if x_TNF.stride(0) < x_TNF.stride(1):
+        return x_TNF.new_empty(batch, steps, width).transpose(0, 1)
+    return x_TNF.new_empty(steps, batch, width)
+
+
+def forward(cell: str, inputs: Inputs, reverse: bool, keep: Keep, precision: str) -> Outputs:
+    """Run the forward pass."""
+    inputs = _readable(inputs)
+    made = allocate(cell, inputs, keep)
+    library().forward(
+        *_layer(cell, inputs, reverse, precision),
+        *_steps(made.output),
+        made.h_n.data_ptr(),
+        _address(made.c_n),
+        _address(made.gates),
+        _address(made.cells),
+    )
+    return made
+
+
+def backward(
+    cell: str,
+    inputs: Inputs,
+    made: Outputs,
+    d_output: Float[Tensor, "T N S"] | None,
+    d_h_n: Float[Tensor, "N S"] | None,
+    d_c_n: Float[Tensor, "N H"] | None,
+    reverse: bool,
+    precision: str,
+    wanted: Wanted,
+) -> Derivatives:
+    """Run the backward pass on what the forward pass made."""
+    inputs = _readable(inputs)
+    d_output = d_output if d_output is None or _is_dense(d_output) else d_output.contiguous()
+    d_h_n, d_c_n = _contiguous(d_h_n), _contiguous(d_c_n)
+    found = allocate_derivatives(inputs, wanted)
+    library().backward(
+        *_layer(cell, inputs, reverse, precision),
+        *_steps(made.output),
+        _address(made.gates),
+        _address(made.cells),
+        *_steps(d_output),
+        _address(d_h_n),
+        _address(d_c_n),
+        *_steps(found.x),
+        *map(_address, found[1:]),
+    )
+    return found
+
+
+def allocate_derivatives(inputs: Inputs, wanted: Wanted) -> Derivatives:
+    """Make what a backward pass writes into."""
+
+    def like(tensor: Tensor | None, wished: bool) -> Tensor | None:
+        return torch.empty_like(tensor, memory_format=_DENSE) if wished and tensor is not None else None
+
+    return Derivatives(
+        like_input(inputs.x, inputs.x.shape[2]) if wanted.x else None,
+        like(inputs.h_0, wanted.state),
+        like(inputs.c_0, wanted.state),
+        *(like(weight, wanted.weights) for weight in inputs[3:8]),
+    )
+
+
+def _layer(cell: str, inputs: Inputs, reverse: bool, precision: str) -> tuple[int | bool, ...]:
+    """The arguments that both passes begin with, in csrc/module.cpp's order."""
+    x, h_0, c_0, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, lengths = inputs
+    steps, batch, features = x.shape
+    rows, width = weight_hh.shape
+    return (
+        CELLS[cell],
+        _BF16 if precision == "bf16" else _PRECISIONS[x.dtype],
+        steps,
+        batch,
+        features,
+        rows // BLOCKS[cell],
+        width,
+        reverse,
+        torch.get_num_threads(),
+        _address(lengths),
+        weight_ih.data_ptr(),
+        weight_hh.data_ptr(),
+        _address(bias_ih),
+        _address(bias_hh),
+        _address(weight_hr),
+        *_steps(x),
+        h_0.data_ptr(),
+        _address(c_0),
+    )
+
+
+def _readable(inputs: Inputs) -> Inputs:
+    x, *rest = inputs
+    if _is_dense(x) and all(tensor is None or tensor.is_contiguous() for tensor in rest):
+        return inputs
+    return Inputs._make([x if _is_dense(x) else x.contiguous(), *map(_contiguous, rest)])
+
+
+def _is_dense(array: Tensor) -> bool:
+    """Whether the elements of one step are neighbours."""
+    return array.stride(2) == 1 or array.shape[2] == 1
+
+
+def _contiguous(tensor: Tensor | None) -> Tensor | None:
+    return None if tensor is None else tensor.contiguous()
+
+
+def _address(tensor: Tensor | None) -> int:
+    return 0 if tensor is None else tensor.data_ptr()
+
+
+def _steps(array: Tensor | None) -> tuple[int, int, int]:
+    return (0, 0, 0) if array is None else (array.data_ptr(), array.stride(0), array.stride(1))
