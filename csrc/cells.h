@@ -62,6 +62,8 @@ void for_rows(const Arguments& p) {
     for_vectors<T>(p.units, [&](idx j, auto part) {
         idx r = 0;
         for (; r + G <= p.rows; r += G) Step::template rows<G>(p, r, j, part);
+        if constexpr (G > 2)
+            for (; r + 2 <= p.rows; r += 2) Step::template rows<2>(p, r, j, part);
         for (; r < p.rows; ++r) Step::template rows<1>(p, r, j, part);
     });
 }

@@ -4,6 +4,7 @@ from .kernel import Call as Call
 from .kernel import Kernel as Kernel
 from .kernel import Options as Options
 from .kernel import Run as Run
+from .native_library import native_state as native_state
 from .ragged import Ragged as Ragged
 from .registry import KERNELS as KERNELS
 from .registry import choose as choose

@@ -90,10 +90,11 @@ def operator_name(cell: Cell[Any]) -> str | None:
 
 
 def _inputs(x_TNF: Tensor, state: State, weights: Any, ragged: Ragged | None) -> Inputs:
-    h_0, c_0 = state if len(state) == 2 else (state[0], None)
     dtype = weights[0].dtype
-    if x_TNF.dtype != dtype or h_0.dtype != dtype:  # under autocast alone: the layer has refused it otherwise
-        x_TNF, h_0, c_0 = (None if tensor is None else tensor.to(dtype) for tensor in (x_TNF, h_0, c_0))
+    if x_TNF.dtype != dtype or state[0].dtype != dtype:  # under autocast alone: the layer refuses it otherwise
+        x_TNF, *state_list = (tensor.to(dtype) for tensor in (x_TNF, *state))
+        state = tuple(state_list)
+    h_0, c_0 = state if len(state) == 2 else (state[0], None)
     weight_hr = weights[4] if len(weights) > 4 else None
     lengths_N = None if ragged is None else ragged.lengths_N
     return Inputs._make((x_TNF, h_0, c_0, *weights[:4], weight_hr, lengths_N))

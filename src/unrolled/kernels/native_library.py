@@ -12,7 +12,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Final
 
-import torch  # noqa: F401 - first: both then share the OpenMP runtime that PyTorch loads, and so one pool of threads
+import torch  # first: both then share the OpenMP runtime that PyTorch loads, and so one pool of threads
 
 from unrolled.errors import ConfigError
 
@@ -33,11 +33,20 @@ def absence() -> str:
     return _attempt()[1]
 
 
+# Otherwise torch.compile would look into the import itself.
+torch.compiler.assume_constant_result(absence)  # type: ignore[no-untyped-call]
+
+
 def library() -> ModuleType:
     """Return the compiled module, which the caller knows to be there."""
     module = load()
     assert module is not None, absence()
     return module
+
+
+def native_state() -> str:
+    """Return the instruction set that the kernels use, or why there are none."""
+    return absence() or str(library().isa())
 
 
 @cache

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import ConfigError, DtypeError
-from unrolled.kernels import KERNELS, Call, explain
+from unrolled.kernels import KERNELS, Call, explain, native_state
 from unrolled.layers.checks import check_call
 from unrolled.layers.forms import open_input
 from unrolled.layers.gru import GRU
@@ -33,11 +33,15 @@ class Choice(NamedTuple):
 
 @dataclass(frozen=True)
 class Info:
-    """What `info` found; its text is meant to be read, its fields to be tested."""
+    """What `info` found; its text is meant to be read, its fields to be tested.
+
+    native: The instruction set that the native kernels use, or why there are none.
+    """
 
     versions: dict[str, str]
     threads: int
     kernels: tuple[str, ...]
+    native: str
     layer: str = ""
     input: str = ""
     choices: tuple[Choice, ...] = field(default=())
@@ -45,6 +49,7 @@ class Info:
     def __str__(self) -> str:
         lines = [" · ".join(f"{name} {number}" for name, number in self.versions.items())]
         lines += [f"threads: {self.threads}", f"kernels, the preferred first: {', '.join(self.kernels)}"]
+        lines += [f"native kernels: {self.native}"]
         lines += [self.layer] if self.layer else []
         lines += [self.input] if self.input else []
         for first, last, choice in _grouped(self.choices):
@@ -57,7 +62,7 @@ class Info:
 
     def to_json(self) -> dict[str, Any]:
         """Return what was found as plain JSON types."""
-        fields = {name: getattr(self, name) for name in ("versions", "threads", "layer", "input")}
+        fields = {name: getattr(self, name) for name in ("versions", "threads", "native", "layer", "input")}
         choices = [choice._asdict() for choice in self.choices]
         return fields | {"kernels": list(self.kernels), "choices": choices}
 
@@ -83,15 +88,12 @@ def info(layer: Any = None, x: Any = None, lengths: Any = None) -> Info:
         >>> import unrolled
         >>> lstm = unrolled.LSTM(7, 50, num_layers=2)
         >>> about = unrolled.info(lstm, torch.randn(96, 32, 7))
-        >>> for line in str(about).splitlines()[3:]:
-        ...     print(line)
-        LSTM(7, 50, num_layers=2)
-        input (T=96, N=32, F=7), torch.float32 on cpu, gradients wanted
-          layers 0 to 1: torch
-            torch      chosen
-            reference  can run this, but torch is preferred
+        >>> about.input
+        'input (T=96, N=32, F=7), torch.float32 on cpu, gradients wanted'
+        >>> about.choices[0].chosen in about.kernels
+        True
     """
-    general = Info(_versions(), torch.get_num_threads(), tuple(kernel.name for kernel in KERNELS))
+    general = Info(_versions(), torch.get_num_threads(), tuple(kernel.name for kernel in KERNELS), native_state())
     if layer is None:
         if x is not None:
             raise ConfigError("info was given an input but no layer. Call info(layer, x).")
@@ -106,6 +108,7 @@ def info(layer: Any = None, x: Any = None, lengths: Any = None) -> Info:
         general.versions,
         general.threads,
         general.kernels,
+        general.native,
         layer=repr(layer),
         input=_describe(calls[0]) if calls else "Pass an input to see which kernel runs it.",
         choices=tuple(_choice(call, layer.kernel) for call in calls),
