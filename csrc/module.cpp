@@ -1,5 +1,6 @@
 // The Python module `unrolled.kernels._native`: addresses and sizes in, nothing out. The caller has checked all of it.
 #include <nanobind/nanobind.h>
+#include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
 
 #include <cstdint>
@@ -99,6 +100,14 @@ void backward(int cell, int precision, idx steps, idx batch, idx features, idx h
     unrolled::chosen_isa().kernels->backward(pass);
 }
 
+// A PyTorch tensor of `count` numbers in lent memory, which goes back when nothing uses the tensor any more.
+template <class T>
+nb::ndarray<nb::pytorch, T, nb::ndim<1>> lend(std::size_t count) {
+    void* memory = unrolled::lend(count * sizeof(T));
+    nb::capsule owner(memory, [](void* lent) noexcept { unrolled::give_back(lent); });
+    return nb::ndarray<nb::pytorch, T, nb::ndim<1>>(memory, {count}, owner);
+}
+
 nb::tuple compiled(bool supported_alone) {
     nb::list names;
     for (const unrolled::Isa* isa = unrolled::isas; isa->name != nullptr; ++isa)
@@ -111,6 +120,8 @@ nb::tuple compiled(bool supported_alone) {
 NB_MODULE(_native, module) {
     module.def("forward", &forward, nb::call_guard<nb::gil_scoped_release>(), "Run csrc/arguments.h's Forward.");
     module.def("backward", &backward, nb::call_guard<nb::gil_scoped_release>(), "Run csrc/arguments.h's Backward.");
+    module.def("lend_float32", &lend<float>, "count"_a, "A tensor in memory that is kept and lent again.");
+    module.def("lend_float64", &lend<double>, "count"_a, "A tensor in memory that is kept and lent again.");
     module.def("compiled", [] { return compiled(false); }, "Names of the instruction sets that were compiled.");
     module.def("supported", [] { return compiled(true); }, "Those that this processor has, the fastest first.");
     module.def("isa", [] { return unrolled::chosen_isa().name; }, "The instruction set that runs.");

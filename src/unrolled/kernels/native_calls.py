@@ -6,9 +6,9 @@ of h (H, or the projection's size), B = gate blocks.
 
 from __future__ import annotations
 
+import math
 from typing import Final, NamedTuple, TypeAlias
 
-import numpy as np
 import torch
 from jaxtyping import Float, Int64
 from torch import Tensor
@@ -26,7 +26,7 @@ BLOCKS: Final[dict[str, int]] = {"lstm": 4, "gru": 3, "rnn_tanh": 1, "rnn_relu":
 
 _PRECISIONS: Final = {torch.float32: 0, torch.float64: 1}
 _BF16: Final = 2
-_NUMPY: Final = {torch.float32: np.float32, torch.float64: np.float64}
+_LARGE: Final = 1 << 18  # elements
 _DENSE: Final = torch.contiguous_format
 
 
@@ -47,7 +47,7 @@ class Inputs(NamedTuple):
 class Outputs(NamedTuple):
     """What a forward pass writes; `c_n`, `gates` and `cells` are None where the cell or `keep` has none.
 
-    gates: An LSTM's i, f, g, o or a GRU's r, z, n and W_hn·h + b_hn, side by side; 0 at padding.
+    gates: An LSTM's i, f, g, o or a GRU's r, z, n and W_hn·h + b_hn, side by side; undefined at padding.
     """
 
     output: Float[Tensor, "T N S"]
@@ -93,20 +93,32 @@ def allocate(cell: str, inputs: Inputs, keep: Keep) -> Outputs:
 
 
 def _kept(inputs: Inputs, width: int) -> Tensor:
-    """Make an array of which the forward pass writes valid steps alone; the others are 0."""
-    x, (steps, batch, _) = inputs.x, inputs.x.shape
-    if inputs.lengths is None or type(x) is not Tensor:
-        return x.new_empty(steps, batch, width)
-    # numpy gets memory that is 0 already from the system, so that padding is not even touched.
-    return torch.from_numpy(np.zeros((steps, batch, width), dtype=_NUMPY[x.dtype]))
+    """Make an array of which the forward pass writes valid steps alone, and the backward pass reads no others."""
+    steps, batch, _ = inputs.x.shape
+    if inputs.lengths is None or steps * batch * width >= _LARGE:
+        return empty(inputs.x, steps, batch, width)
+    return inputs.x.new_zeros(steps, batch, width)  # so that small ones, those of tests, are reproducible
 
 
 def like_input(x_TNF: Float[Tensor, "T N F"], width: int) -> Float[Tensor, "T N W"]:
     """Make an array over time and batch that is in memory as the input is: batch-first where that is."""
     steps, batch, _ = x_TNF.shape
     if x_TNF.stride(0) < x_TNF.stride(1):
-        return x_TNF.new_empty(batch, steps, width).transpose(0, 1)
-    return x_TNF.new_empty(steps, batch, width)
+        return empty(x_TNF, batch, steps, width).transpose(0, 1)
+    return empty(x_TNF, steps, batch, width)
+
+
+def empty(like: Tensor, *shape: int) -> Tensor:
+    """Make a tensor; a large one in memory that earlier calls have used.
+
+    Fresh memory comes page by page as it is first written, which takes as long as the kernels' arithmetic.
+    """
+    if type(like) is not Tensor or math.prod(shape) < _LARGE:
+        return like.new_empty(shape)
+    module = library()
+    lend = module.lend_float32 if like.dtype == torch.float32 else module.lend_float64
+    lent: Tensor = lend(math.prod(shape)).view(shape)
+    return lent
 
 
 def forward(cell: str, inputs: Inputs, reverse: bool, keep: Keep, precision: str) -> Outputs:
