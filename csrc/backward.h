@@ -10,7 +10,10 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-constexpr idx backward_rows = 96;
+constexpr idx backward_rows = 64;
+
+// Rows of a chunk: a panel of so many derivatives stays in the first-level cache while it is multiplied.
+constexpr idx full_chunk = 128;
 
 // What all blocks read, packed: the weights to go back through, and again those of the forward pass where gates are computed anew.
 template <class T, class Cell>
@@ -148,7 +151,7 @@ struct BackwardSpace {
     BackwardSpace(const Backward& layer, idx rows, Carver carver) {
         const Panels<T> panels{layer.hidden, Cell::gates};
         const bool projects = layer.weight_hr != nullptr, again = Cell::saved > 0 && !layer.gates;
-        chunk_rows = rows_of_chunk(layer, rows);
+        chunk_rows = rows_of_chunk(rows);
         // An odd number of cache lines from row to row, so that rows don't fall on each other in the cache.
         operand_stride = odd_lines(Operands{layer.features, layer.width}.size());
         d_stride = odd_lines(panels.all_columns() + panels.widest());
@@ -178,11 +181,8 @@ struct BackwardSpace {
   private:
     static idx odd_lines(idx elements) { return (round_up(elements, 64 / sizeof(T)) / (64 / sizeof(T)) | 1) * (64 / sizeof(T)); }
 
-    // Deep enough that the sums' traffic hides behind the products, and shallow enough that a chunk stays in the cache.
-    static idx rows_of_chunk(const Backward& layer, idx rows) {
-        const idx wanted = layer.hidden <= 128 ? 128 : 256;
-        return rows > wanted ? rows : wanted / (rows > 0 ? rows : 1) * rows;
-    }
+    // Whole steps, and at least one.
+    static idx rows_of_chunk(idx rows) { return rows > full_chunk ? rows : full_chunk / (rows > 0 ? rows : 1) * rows; }
 };
 
 template <class T, class Cell>

@@ -250,6 +250,8 @@ class ForwardBlock {
         to.output = projects ? nullptr : space_.output;
         to.gates = layer_.gates ? space_.gates : nullptr;
         to.cells = layer_.cells ? space_.cells : nullptr;
+        to.gates_ahead = block_.ahead(layer_.gates);
+        to.cells_ahead = block_.ahead(layer_.cells);
         const bool rounds = gates_.weights.rounds;
         if (rounds) copy_rounded(space_.rounded, operands, rows * space_.operand_stride, true);
         gates_.run(rounds ? space_.rounded : operands, space_.operand_stride, to);

@@ -86,13 +86,18 @@ struct PackedRows {
         for (idx k = 0; k < width; k += lanes<T>) {
             const idx depth = width - k < lanes<T> ? width - k : lanes<T>;
             vec<T> square[lanes<T>];
-            UNROLLED_UNROLL
-            for (idx r = 0; r < lanes<T>; ++r)
-                square[r] = r < rows ? load_some(from + r * width + k, depth) : vec<T>{};
-            transpose<T>(square);
-            UNROLLED_UNROLL
-            for (idx d = 0; d < lanes<T>; ++d)
-                if (d < depth) store_some(to + (k + d) * stored, square[d], rows);
+            if (rows == lanes<T> && depth == lanes<T>) {
+                UNROLLED_UNROLL
+                for (idx r = 0; r < lanes<T>; ++r) square[r] = load(from + r * width + k);
+                transpose<T>(square);
+                UNROLLED_UNROLL
+                for (idx d = 0; d < lanes<T>; ++d) store(to + (k + d) * stored, square[d]);
+            } else {
+                for (idx r = 0; r < lanes<T>; ++r)
+                    square[r] = r < rows ? load_some(from + r * width + k, depth) : vec<T>{};
+                transpose<T>(square);
+                for (idx d = 0; d < depth; ++d) store_some(to + (k + d) * stored, square[d], rows);
+            }
         }
     }
 };

@@ -26,7 +26,8 @@ struct Product {
     const T* b;  // (K, columns), a row every b_stride
     idx b_stride;
     idx depth;      // K
-    const T* init;  // a row every init_stride, which is 0 to repeat one row; or null: zeros
+    const T* init;  // added last, so that sums of many products round like one; a row every init_stride, which is 0
+                    // to repeat one row; or null: zeros
     idx init_stride;
     T* c;
     idx c_stride;
@@ -41,17 +42,7 @@ constexpr int parts(int rows, int vectors) { return rows * vectors == 1 ? 4 : ro
 template <class T, Order order, int R, int V>
 void tile(const Product<T>& p) {
     constexpr int P = parts(R, V);
-    vec<T> sum[P][R][V];
-    UNROLLED_UNROLL
-    for (int r = 0; r < R; ++r)
-        UNROLLED_UNROLL
-        for (int v = 0; v < V; ++v) sum[0][r][v] = p.init ? load(p.init + r * p.init_stride + v * lanes<T>) : vec<T>{};
-    UNROLLED_UNROLL
-    for (int q = 1; q < P; ++q)
-        UNROLLED_UNROLL
-        for (int r = 0; r < R; ++r)
-            UNROLLED_UNROLL
-            for (int v = 0; v < V; ++v) sum[q][r][v] = vec<T>{};
+    vec<T> sum[P][R][V] = {};
     const T* a = p.a;
     const T* b = p.b;
     const char* ahead = p.ahead ? p.ahead : reinterpret_cast<const char*>(p.b);
@@ -83,6 +74,7 @@ void tile(const Product<T>& p) {
         UNROLLED_UNROLL
         for (int v = 0; v < V; ++v) {
             vec<T> whole = sum[0][r][v];
+            if (p.init) whole += load(p.init + r * p.init_stride + v * lanes<T>);
             UNROLLED_UNROLL
             for (int q = 1; q < P; ++q) whole += sum[q][r][v];
             store(p.c + r * p.c_stride + v * lanes<T>, whole);

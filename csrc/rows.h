@@ -83,6 +83,9 @@ struct Block {
 
     idx time(idx row, idx step) const { return reverse ? length[row] - 1 - step : step; }
 
+    // From any row's address at a step to its address at the next.
+    idx ahead(const Steps& array) const { return reverse ? -array.time : array.time; }
+
     template <class T>
     T* at(const Steps& array, idx row, idx step) const {
         return static_cast<T*>(array.data) + time(row, step) * array.time + sequence[row] * array.batch;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <cstring>
 #include <initializer_list>
+#include <utility>
 
 #include "arguments.h"
 
@@ -145,33 +146,31 @@ void copy_rounded(T* to, const T* from, idx count, [[maybe_unused]] bool rounds)
     });
 }
 
-// Transpose a square of vectors: each round swaps what is `apart` from the diagonal, in blocks of that size.
-template <class T>
-UNROLLED_INLINE void transpose(vec<T> (&square)[lanes<T>]) {
-    using integers = typename Vector<T>::integers;
+#if defined(__clang__)
+#define UNROLLED_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define UNROLLED_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, integers{__VA_ARGS__})
+#endif
+
+// Transpose a square of vectors: each round swaps, in every square of twice `apart`, what lies across its diagonal.
+template <class T, int apart, std::size_t... lane>
+UNROLLED_INLINE void swap_across(vec<T> (&square)[lanes<T>], std::index_sequence<lane...>) {
+    using integers [[maybe_unused]] = typename Vector<T>::integers;
     constexpr int size = static_cast<int>(lanes<T>);
     UNROLLED_UNROLL
-    for (int apart = 1; apart < size; apart *= 2) {
-        integers low, high;
-        UNROLLED_UNROLL
-        for (int k = 0; k < size; ++k) {
-            low[k] = k & apart ? size + k - apart : k;
-            high[k] = k & apart ? size + k : k + apart;
+    for (int k = 0; k < size; ++k)
+        if ((k & apart) == 0) {
+            const vec<T> upper = square[k], lower = square[k + apart];
+            square[k] = UNROLLED_SHUFFLE(upper, lower, (lane & apart ? size + lane - apart : lane)...);
+            square[k + apart] = UNROLLED_SHUFFLE(upper, lower, (lane & apart ? size + lane : lane + apart)...);
         }
-        UNROLLED_UNROLL
-        for (int k = 0; k < size; ++k)
-            if ((k & apart) == 0) {
-                const vec<T> upper = square[k], lower = square[k + apart];
-#if defined(__clang__)
-                for (int lane = 0; lane < size; ++lane) {
-                    square[k][lane] = low[lane] < size ? upper[low[lane]] : lower[low[lane] - size];
-                    square[k + apart][lane] = high[lane] < size ? upper[high[lane]] : lower[high[lane] - size];
-                }
-#else
-                square[k] = __builtin_shuffle(upper, lower, low);
-                square[k + apart] = __builtin_shuffle(upper, lower, high);
-#endif
-            }
+}
+
+template <class T, int apart = 1>
+UNROLLED_INLINE void transpose(vec<T> (&square)[lanes<T>]) {
+    if constexpr (apart < lanes<T>) {
+        swap_across<T, apart>(square, std::make_index_sequence<lanes<T>>{});
+        transpose<T, apart * 2>(square);
     }
 }
 

@@ -3,6 +3,18 @@ from __future__ import annotations
 import pytest
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs_native: skipped, with the reason, where there are no native kernels")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("needs_native") is not None:
+        from unrolled.kernels.native_library import absence
+
+        if reason := absence():
+            pytest.skip(reason)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread() -> None:
     """The tests' networks are too small for two threads, which on a busy machine wait for each other."""

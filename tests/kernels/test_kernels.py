@@ -6,6 +6,9 @@ import torch
 from unrolled.cells import Cell, GRUEquations, LSTMEquations, RNNEquations
 from unrolled.errors import ConfigError, KernelError
 from unrolled.kernels import KERNELS, Call, Ragged, choose, explain, kernel_names
+from unrolled.kernels.kernel import Options
+from unrolled.kernels.native_kernel import NativeKernel
+from unrolled.kernels.native_library import absence
 from unrolled.kernels.reference import ReferenceKernel
 from unrolled.kernels.torch_kernel import TorchKernel
 
@@ -67,26 +70,34 @@ def test_gradgradcheck_of_the_reference(cell):
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
-@pytest.mark.parametrize("lengths", [*LENGTHS[:2], [4, 4, 4], [1, 1, 1]], ids=str)
+@pytest.mark.parametrize("lengths", [*LENGTHS, [4, 4, 4], [1, 1, 1], [0, 0, 0]], ids=str)
 @pytest.mark.parametrize("reverse", [True, False])
-def test_the_two_kernels_agree_with_every_gradient(cell, lengths, reverse):
+def test_all_kernels_agree_with_every_gradient(cell, lengths, reverse):
     x, state, weights = problem(cell)
     tensors = (x, *state, *(w for w in weights if w is not None))
+    described = call(cell, ragged=lengths is not None, empty_rows=lengths is not None and 0 in lengths)
     results = []
-    for kernel in KERNELS:
+    for kernel in able(described):
         torch.manual_seed(1)
         found = runner(kernel, cell, lengths, reverse, len(state))(*tensors)
-        grads = torch.autograd.grad(found, tensors, [torch.randn_like(f) for f in found])
-        results.append((*found, *grads))
-    for a, b in zip(*results, strict=True):
-        torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+        cotangents = [torch.randn_like(f) for f in found]
+        results.append((*found, *torch.autograd.grad(found, tensors, cotangents, materialize_grads=True)))
+    *others, reference = results
+    for other in others:
+        for a, b in zip(other, reference, strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-12, atol=1e-12)
+
+
+def test_the_kernels_that_agree_are_all_three():
+    names = [kernel.name for kernel in able(call())]
+    assert names == (["torch", "reference"] if absence() else ["native", "torch", "reference"])
 
 
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_reverse_is_forward_on_the_reversed(cell):
     x, state, weights = problem(cell)
     weights = cell.weights_type(*weights)
-    for kernel in KERNELS:
+    for kernel in able(call(cell)):
         backward = kernel.run(cell, x, state, weights, reverse=True)
         forward = kernel.run(cell, x.flip(0), state, weights)
         torch.testing.assert_close(backward.output.flip(0), forward.output, rtol=1e-13, atol=1e-13)
@@ -95,9 +106,8 @@ def test_reverse_is_forward_on_the_reversed(cell):
 @pytest.mark.parametrize("cell", CELLS, ids=str)
 def test_a_record_has_every_gate_and_state_of_every_step(cell):
     x, state, weights = problem(cell)
-    run = ReferenceKernel().run(
-        cell, x, state, cell.weights_type(*weights), ragged=Ragged.of([4, 0, 2], 4, x.device), record=True
-    )
+    ragged, options = Ragged.of([4, 0, 2], 4, x.device), Options(record=True)
+    run = ReferenceKernel().run(cell, x, state, cell.weights_type(*weights), ragged=ragged, options=options)
     names = {f"{gate}_pre" for gate in cell.gates} | set(cell.gates) | set(cell.states)
     assert set(run.record) == names
     assert torch.equal(run.record["h"], run.output)
@@ -109,6 +119,11 @@ def test_a_record_has_every_gate_and_state_of_every_step(cell):
 
 def call(cell=CELLS[0], **changes):
     return Call(cell, time=4, batch=3, features=2, dtype=torch.float32, device="cpu")._replace(**changes)
+
+
+def able(described):
+    """The kernels that can run a call; the reference is the last."""
+    return [kernel for kernel in KERNELS if kernel.verdict(described) == "yes"]
 
 
 class Other(Cell):
@@ -129,33 +144,46 @@ class Other(Cell):
         return "Other()"
 
 
+PACKING = "PyTorch cannot pack sequences of length 0"
+
+
 @pytest.mark.parametrize(
-    ("changes", "reason"),
+    ("changes", "native", "torchs"),
     [
-        ({}, "yes"),
-        ({"ragged": True}, "yes"),
-        ({"needs_grad": True}, "yes"),
-        ({"batch": 0}, "yes"),
-        ({"ragged": True, "empty_rows": True}, "PyTorch cannot pack sequences of length 0"),
-        ({"ragged": True, "batch": 0}, "PyTorch cannot pack sequences of length 0"),
-        ({"wants_gates": True}, "PyTorch's routine does not give out its gates"),
-        ({"cell": Other()}, "PyTorch has no routine for Other()"),
+        ({}, "yes", "yes"),
+        ({"ragged": True}, "yes", "yes"),
+        ({"needs_grad": True}, "yes", "yes"),
+        ({"batch": 0}, "yes", "yes"),
+        ({"ragged": True, "empty_rows": True}, "yes", PACKING),
+        ({"ragged": True, "batch": 0}, "yes", PACKING),
+        ({"wants_gates": True}, "yes", "PyTorch's routine does not give out its gates"),
+        ({"dtype": torch.float64}, "yes", "yes"),
+        ({"dtype": torch.float16}, "it computes in float32 and float64; the input is torch.float16", "yes"),
+        ({"device": "cuda"}, "it runs on the CPU; the input is on cuda", "yes"),
+        ({"cell": Other()}, "there is no native code for Other()", "PyTorch has no routine for Other()"),
     ],
 )
-def test_reasons(changes, reason):
-    verdicts = explain(call(**changes))
-    assert verdicts == {"torch": reason, "reference": "yes"}
-    assert choose(call(**changes)).name == ("torch" if reason == "yes" else "reference")
-    if reason != "yes":
+def test_reasons(changes, native, torchs):
+    described = call(**changes)
+    verdicts = explain(described)
+    assert verdicts == {"native": absence() or native, "torch": torchs, "reference": "yes"}
+    assert list(verdicts) == ["native", "torch", "reference"]
+    assert choose(described).name == next(name for name, verdict in verdicts.items() if verdict == "yes")
+    for name, verdict in verdicts.items():
+        if verdict == "yes":
+            assert choose(described, name).name == name
+            continue
         with pytest.raises(KernelError) as caught:
-            choose(call(**changes), "torch")
-        assert f": {reason}. Pass kernel='auto'" in str(caught.value)
+            choose(described, name)
+        assert f": {verdict}. Pass kernel='auto'" in str(caught.value)
 
 
 def test_by_name():
     assert isinstance(choose(call(), "reference"), ReferenceKernel)
     assert isinstance(choose(call(), "torch"), TorchKernel)
-    assert kernel_names() == ("auto", "torch", "reference")
+    if not absence():
+        assert isinstance(choose(call(), "native"), NativeKernel)
+    assert kernel_names() == ("auto", "native", "torch", "reference")
     with pytest.raises(ConfigError, match=r"Did you mean 'reference'\?"):
         choose(call(), "referense")
 

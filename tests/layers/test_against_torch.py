@@ -1,4 +1,4 @@
-"""Every argument of torch.nn, crossed, on both kernels: results and every gradient."""
+"""Every argument of torch.nn, crossed, on every kernel: results and every gradient."""
 
 import itertools
 
@@ -10,8 +10,10 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pack_sequence, pad_packed_sequence
 
 import unrolled.layers as ours
+from unrolled.kernels.native_library import absence
 
-KERNELS = ["reference", "torch"]
+KERNELS = ["reference", "torch", pytest.param("native", marks=pytest.mark.needs_native)]
+KERNELS_HERE = ["reference", "torch"] + ["native"] * (absence() == "")
 CELLS = [
     ("LSTM", {}),
     ("LSTM", {"proj_size": 3}),
@@ -139,8 +141,9 @@ def test_half_precision_equals_torch_exactly(pair, dtype):
 
 
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
-def test_autocast_equals_torch(pair, kind):
+def test_autocast_equals_torch_on_its_kernel(pair, kind):
     theirs, mine = pair(kind, 4, 5, 2, dtype=torch.float32)
+    mine.kernel = "torch"
     x = torch.randn(6, 3, 4)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         expected, found = theirs(x)[0], mine(x)[0]
@@ -151,7 +154,7 @@ def test_autocast_equals_torch(pair, kind):
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["LSTM", "GRU", "RNN"]),
-    kernel=st.sampled_from(KERNELS),
+    kernel=st.sampled_from(KERNELS_HERE),
     sizes=st.tuples(*(st.integers(1, 9) for _ in range(4))),
     num_layers=st.integers(1, 3),
     flags=st.tuples(*(st.booleans() for _ in range(4))),
@@ -181,7 +184,7 @@ def test_rnn_takes_its_nonlinearity_where_torch_does():
     torch.manual_seed(3)
     theirs = nn.RNN(4, 5, 2, "relu", False, True)
     torch.manual_seed(3)
-    mine = ours.RNN(4, 5, 2, "relu", False, True)
+    mine = ours.RNN(4, 5, 2, "relu", False, True, kernel="torch")
     x = torch.randn(2, 6, 4)
     assert torch.equal(mine(x)[0], theirs(x)[0])
     assert mine.mode == theirs.mode

@@ -6,13 +6,18 @@ from torch import nn
 
 import unrolled.layers as ours
 from unrolled.errors import ConfigError, DtypeError, KernelError, ShapeError
+from unrolled.kernels import KERNELS
+from unrolled.kernels.native_library import absence, library
+
+NATIVE_IS_THERE = absence() == ""
 
 
 def test_without_a_layer():
     text = str(ours.info())
     assert f"torch {torch.__version__}" in text
     assert f"threads: {torch.get_num_threads()}" in text
-    assert "kernels, the preferred first: torch, reference" in text
+    assert "kernels, the preferred first: native, torch, reference" in text
+    assert f"native kernels: {absence() or library().isa()}" in text.splitlines()
 
 
 def test_a_layer_without_an_input():
@@ -23,19 +28,25 @@ def test_why_each_kernel_was_left_out():
     x = torch.randn(5, 2, 2)
     with torch.no_grad():
         about = ours.info(ours.LSTM(2, 3, 2), x, [0, 4])
-    assert [choice.chosen for choice in about.choices] == ["reference", "reference"]
-    assert repr(about).splitlines()[3:] == [
+    chosen = "native" if NATIVE_IS_THERE else "reference"
+    assert [choice.chosen for choice in about.choices] == [chosen, chosen]
+    native = "chosen" if NATIVE_IS_THERE else f"cannot run this: {absence()}"
+    reference = "can run this, but native is preferred" if NATIVE_IS_THERE else "chosen"
+    assert repr(about).splitlines()[4:] == [
         "LSTM(2, 3, num_layers=2)",
         "input (T=5, N=2, F=2), ragged with empty rows, torch.float32 on cpu, no gradients wanted",
-        "  layers 0 to 1: reference",
+        f"  layers 0 to 1: {chosen}",
+        f"    native     {native}",
         "    torch      cannot run this: PyTorch cannot pack sequences of length 0",
-        "    reference  chosen",
+        f"    reference  {reference}",
     ]
 
 
 def test_chosen_by_name():
     about = ours.info(ours.GRU(2, [3, 4], kernel="reference"), torch.randn(5, 2, 2))
+    native = "kernel='reference' leaves it out" if NATIVE_IS_THERE else f"cannot run this: {absence()}"
     assert about.choices[0].reasons == {
+        "native": native,
         "torch": "kernel='reference' leaves it out",
         "reference": "chosen by kernel='reference'",
     }
@@ -53,7 +64,7 @@ def test_frozen_lower_layers_do_not_hide_gradients_from_upper_ones():
 
 def test_cells():
     about = ours.info(ours.RNNCell(2, 3), torch.randn(4, 2))
-    assert about.choices[0].chosen == "torch"
+    assert about.choices[0].chosen == ("native" if NATIVE_IS_THERE else "torch")
     assert "(T=1, N=4, F=2)" in about.input
 
 
@@ -79,20 +90,19 @@ def test_a_kernel_chosen_by_name_runs_or_raises():
 
 
 def test_the_kernel_named_is_the_one_that_runs(monkeypatch):
-    from unrolled.kernels.reference import ReferenceKernel
-    from unrolled.kernels.torch_kernel import TorchKernel
-
-    ran = []
-    for kernel in (ReferenceKernel, TorchKernel):
+    ran = set()
+    for kernel in map(type, KERNELS):
         for method in ("run", "step"):
             original = getattr(kernel, method)
 
             def spy(self, *args, original=original, **kwargs):
-                ran.append(self.name)
+                ran.add(self.name)
                 return original(self, *args, **kwargs)
 
             monkeypatch.setattr(kernel, method, spy)
-    for name in ("auto", "torch", "reference"):
-        ours.GRU(2, 3, kernel=name)(torch.randn(5, 2, 2))
-        ours.GRUCell(2, 3, kernel=name)(torch.randn(5, 2))
-    assert ran == ["torch", "torch", "torch", "torch", "reference", "reference"]
+    names = ["native"] * NATIVE_IS_THERE + ["torch", "reference"]
+    for asked, expected in [("auto", names[0]), *zip(names, names, strict=True)]:
+        for kind, x in (("GRU", torch.randn(5, 2, 2)), ("GRUCell", torch.randn(5, 2))):
+            ran.clear()
+            getattr(ours, kind)(2, 3, kernel=asked)(x)
+            assert ran == {expected}

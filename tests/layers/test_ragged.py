@@ -8,7 +8,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 import unrolled.layers as ours
 
 KINDS = [("LSTM", {}), ("LSTM", {"proj_size": 3}), ("GRU", {}), ("RNN", {"nonlinearity": "relu"})]
-KERNELS = ["reference", "torch"]
+KERNELS = ["reference", "torch", pytest.param("native", marks=pytest.mark.needs_native)]
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

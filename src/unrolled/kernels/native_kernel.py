@@ -15,6 +15,7 @@ from torch.nn.functional import linear
 from unrolled.cells import Cell, GRUEquations, LSTMEquations, RNNEquations, State
 from unrolled.kernels import native_calls
 from unrolled.kernels.kernel import DEFAULTS, Call, Kernel, Options, Run
+from unrolled.kernels.native_autograd import Recurrence
 from unrolled.kernels.native_calls import Inputs, Keep, Outputs
 from unrolled.kernels.native_library import absence
 from unrolled.kernels.native_ops import or_none, recurrence
@@ -105,14 +106,16 @@ def _needs_grad(inputs: Inputs) -> bool:
 
 
 def _forward(cell: Cell[Any], inputs: Inputs, how: tuple[bool, Keep, str], differentiable: bool) -> Outputs:
-    """Call the kernel itself where nothing has to be noted for later, which saves an operator's own time.
+    """Call the kernel itself, with autograd or without; its operator only where something else looks on.
 
     how: reverse, keep and precision.
     """
     name = operator_name(cell)
     assert name is not None, "the registry chooses this kernel for its own cells alone"
-    if not differentiable and _is_plain(inputs.x):
-        return native_calls.forward(name, inputs, *how)
+    if _is_plain(inputs.x):
+        if not differentiable:
+            return native_calls.forward(name, inputs, *how)
+        return Outputs._make(Recurrence.apply(name, *how, *inputs))  # type: ignore[no-untyped-call]
     output, h_n, *rest = recurrence(name)(*inputs, *how)
     return Outputs(output, h_n, *map(or_none, rest))
 

@@ -81,7 +81,7 @@ def _implement(cell: str) -> None:
             return (None,) * len(needs)
         wanted = Wanted(needs[0], any(needs[1:3]), any(needs[3:8]))
         d_c_n = d_outputs[2] if cell == "lstm" else None
-        found = _backward(cell)(*saved, *d_outputs[:2], d_c_n, ctx.reverse, ctx.precision, *wanted)
+        found = backward_operator(cell)(*saved, *d_outputs[:2], d_c_n, ctx.reverse, ctx.precision, *wanted)
         return (*_needed(found, saved, needs), None, None, None, None)
 
     _library.impl(cell, run, "CPU")
@@ -210,7 +210,8 @@ def _needed(found: Sequence[Tensor], inputs: Sequence[Tensor | None], needs: Seq
     return [d if need and t is not None else None for d, t, need in zip(found, inputs[:8], needs[:8], strict=True)]
 
 
-def _backward(cell: str) -> Callable[..., tuple[Tensor, ...]]:
+def backward_operator(cell: str) -> Callable[..., tuple[Tensor, ...]]:
+    """The operator that runs a cell's backward pass."""
     operator: Callable[..., tuple[Tensor, ...]] = getattr(torch.ops.unrolled, f"{cell}_backward")
     return operator
 
