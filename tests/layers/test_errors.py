@@ -122,7 +122,15 @@ def test_a_trace_is_checked_as_a_call():
         LSTM.trace(zeros(96, 32, 7), lengths=[5] * 32)
 
 
-GOOD = {"input_size": 3, "hidden_size": 4, "num_layers": None, "dropout": 0, "proj_size": 0, "kernel": "auto"}
+GOOD = {
+    "input_size": 3,
+    "hidden_size": 4,
+    "num_layers": None,
+    "dropout": 0,
+    "proj_size": 0,
+    "kernel": "auto",
+    "precision": "full",
+}
 
 
 @pytest.mark.parametrize(
@@ -141,6 +149,7 @@ GOOD = {"input_size": 3, "hidden_size": 4, "num_layers": None, "dropout": 0, "pr
         ({"proj_size": -1}, ConfigError, "proj_size must be positive"),
         ({"proj_size": "2"}, DtypeError, "proj_size must be an int"),
         ({"kernel": "refrence"}, ConfigError, "Did you mean 'reference'?"),
+        ({"precision": "fp8"}, ConfigError, "precision must be 'full' or 'bf16'; got 'fp8'."),
         ({"flags": {"bias": 1}}, DtypeError, "bias must be True or False; got 1 (int)."),
     ],
 )
