@@ -27,8 +27,9 @@ from onnx_layer import onnx_session
 
 import unrolled
 
-SECONDS, QUICK_SECONDS = 4.0, 0.4  # of each contestant in each case
-REST = 0.004  # after each turn: until the threads of the one before have stopped spinning
+SECONDS, QUICK_SECONDS = 2.0, 0.4  # of each contestant in each case
+TURN = 0.06  # seconds of calls in one turn
+REST = 0.06  # after each turn: until the threads of the one before have stopped spinning, ONNX Runtime's being the last
 BLOCKS = {"LSTM": 4, "GRU": 3, "RNN": 1}
 
 
@@ -226,8 +227,8 @@ def timed(call: Callable[[], object], count: int) -> list[float]:
 def take_turns(calls: dict[str, Callable[[], object]], seconds: float) -> dict[str, list[float]]:
     """Let the contestants take turns until each has had about so many seconds."""
     trial = max(min(timed(call, 2)) for call in calls.values())
-    each = max(1, min(50, round(0.02 / trial)))
-    rounds = max(5, min(60, round(seconds / (trial * (each + 1)))))
+    each = max(1, min(100, round(TURN / trial)))
+    rounds = max(5, min(15, round(seconds / (trial * (each + 1)))))
     times: dict[str, list[float]] = {name: [] for name in calls}
     for _ in range(rounds):
         for name, call in calls.items():
