@@ -16,7 +16,12 @@ template <>
 struct ExpConstants<float> {
     static constexpr float range = 87.0f;       // exp is a normal number within
     static constexpr float saturated = 9.25f;   // tanh is ±1 beyond
-    static constexpr float log2_e = 1.44269504088896341f, ln2 = 0.693147180559945309f, ln2_rest = 0.0f;
+    static constexpr float log2_e = 1.44269504088896341f;
+#if defined(__FMA__) || defined(__aarch64__)
+    static constexpr float ln2 = 0.693147180559945309f, ln2_rest = 0.0f;
+#else  // n·ln2 is rounded: the part that n multiplies first has few enough bits for that not to matter
+    static constexpr float ln2 = 0.693359375f, ln2_rest = -2.12194440e-4f;
+#endif
     static constexpr float shifter = 12582912.0f;  // 1.5·2^23: adding it leaves a rounded integer in the low bits
     static constexpr int mantissa = 23;
     // s(r), the highest power first: fitted to exp(r) − 1 with a relative error below 1.4e-8
