@@ -90,7 +90,7 @@ CASES = [
 ]
 
 
-def seconds_of_flops(case: Case, lengths: list[int]) -> float:
+def operations(case: Case, lengths: list[int]) -> float:
     """Return the floating-point operations of the matrix products that the work can't do without."""
     directions, rows, total = 1 + case.bidirectional, BLOCKS[case.kind] * case.hidden, 0
     for layer in range(case.layers):
@@ -193,8 +193,8 @@ def script(layers: nn.Sequential, x: torch.Tensor) -> Callable[[], object]:
     return step
 
 
-def products(dtype: torch.dtype) -> list[Callable[[], object]]:
-    """Return matrix products of several sizes."""
+def products(dtype: torch.dtype) -> tuple[list[Callable[[], object]], list[int]]:
+    """Return matrix products of several sizes, and the operations of each."""
     sizes = [(256, 1024, 256), (1024, 1024, 1024), (2048, 2048, 2048), (12800, 256, 64), (256, 256, 12800)]
 
     def product(m: int, n: int, k: int) -> Callable[[], object]:
@@ -247,7 +247,7 @@ def measure(case: Case, seconds: float) -> list[dict[str, object]]:
     for name, values in times.items():
         ratio = spread(np.divide(times["torch"], values).tolist())
         full = [case.steps] * case.batch if name == "ours, full" else lengths
-        speed = seconds_of_flops(case, full) / spread(values)["median"]
+        speed = operations(case, full) / spread(values)["median"]
         rows.append(
             {"case": case.title, "N, T, F, H": case.size, "contestant": name}
             | {f"ms_{key}": round(1e3 * value, 4) for key, value in spread(values).items()}

@@ -44,6 +44,9 @@ struct Layer {
     Steps x;                      // F wide; padding is never read
     const void* h_0;              // (N, S) or null: zeros
     const void* c_0;              // (N, H), LSTM only; or null: zeros
+
+    bool projects() const { return weight_hr != nullptr; }
+    bool rounds() const { return precision == Precision::bf16; }
 };
 
 // Forward. Writes all of `output`, 0 at padding, and the states after each sequence's last valid step.

@@ -15,6 +15,12 @@ constexpr idx backward_rows = 64;
 // Rows of a chunk: a panel of so many derivatives stays in the first-level cache while it is multiplied.
 constexpr idx full_chunk = 128;
 
+// Whether the gates that the forward pass had are computed once more.
+template <class Cell>
+bool computes_gates(const Backward& layer) {
+    return Cell::saved > 0 && !layer.gates;
+}
+
 // What all blocks read, packed: the weights to go back through, and again those of the forward pass where gates are computed anew.
 template <class T, class Cell>
 struct BackwardWeights {
@@ -27,7 +33,7 @@ struct BackwardWeights {
         x_columns = Cell::apart || !layer.d_x ? 0 : layer.features;
         to_h = reserve(carver, x_columns + layer.width, panels.all_columns());
         if (Cell::apart && layer.d_x) to_x = reserve(carver, layer.features, panels.all_columns());
-        if (layer.weight_hr != nullptr) to_m = reserve(carver, layer.hidden, layer.width);
+        if (layer.projects()) to_m = reserve(carver, layer.hidden, layer.width);
     }
 
     void pack(const Backward& layer) const {
@@ -41,12 +47,12 @@ struct BackwardWeights {
                 if (Cell::apart && layer.d_x) to_x.fill(k, 0, weight_x + row * layer.features, layer.features);
             });
         const T* weight_m = static_cast<const T*>(layer.weight_hr);
-        if (weight_m != nullptr)
+        if (layer.projects())
             for (idx k = 0; k < layer.width; ++k) to_m.fill(k, 0, weight_m + k * layer.hidden, layer.hidden);
-        const bool rounds = layer.precision == Precision::bf16;
-        to_h.round(rounds);
-        if (Cell::apart && layer.d_x) to_x.round(rounds);
-        if (weight_m != nullptr) to_m.round(rounds);
+        if (!layer.rounds()) return;
+        to_h.round();
+        if (Cell::apart && layer.d_x) to_x.round();
+        if (layer.projects()) to_m.round();
     }
 
   private:
@@ -86,7 +92,7 @@ struct WeightSums {
     static idx size(const Backward& layer) {
         const WeightSums sums(layer, nullptr);
         const idx rows = sums.x_rows() + sums.h_rows();
-        return rows * sums.panels.count() * sums.panels.widest() + (layer.weight_hr ? layer.width * sums.m_stride() : 0);
+        return rows * sums.panels.count() * sums.panels.widest() + (layer.projects() ? layer.width * sums.m_stride() : 0);
     }
 
     idx x_rows() const { return Cell::apart ? 1 + operands.features : 1 + operands.features + operands.width; }
@@ -150,7 +156,7 @@ struct BackwardSpace {
 
     BackwardSpace(const Backward& layer, idx rows, Carver carver) {
         const Panels<T> panels{layer.hidden, Cell::gates};
-        const bool projects = layer.weight_hr != nullptr, again = Cell::saved > 0 && !layer.gates;
+        const bool projects = layer.projects(), again = computes_gates<Cell>(layer);
         chunk_rows = rows_of_chunk(rows);
         // An odd number of cache lines from row to row, so that rows don't fall on each other in the cache.
         operand_stride = odd_lines(Operands{layer.features, layer.width}.size());
@@ -159,7 +165,7 @@ struct BackwardSpace {
         width_stride = round_up(layer.width, lanes<T>);
         d_operand_stride = round_up(layer.features + layer.width, lanes<T>) + 4 * lanes<T>;
         operands = carver.take<T>(chunk_rows * operand_stride);
-        rounded = layer.precision == Precision::bf16 ? carver.take<T>(chunk_rows * operand_stride) : operands;
+        rounded = layer.rounds() ? carver.take<T>(chunk_rows * operand_stride) : operands;
         d_sums = carver.take<T>(chunk_rows * d_stride);
         d_h_sums = Cell::apart ? carver.take<T>(chunk_rows * d_stride) : d_sums;
         m = carver.take<T>(projects ? chunk_rows * hidden_stride : 0);
@@ -206,17 +212,15 @@ class BackwardBlock {
     }
 
   private:
-    bool rounds() const { return layer_.precision == Precision::bf16; }
-
     // The derivatives of the gates' sums are used in products alone.
     void round_sums(idx rows) const {
         for (T* sums : {space_.d_sums, space_.d_h_sums}) {
             T* first = sums + filled_ * space_.d_stride;
-            copy_rounded(first, first, rows * space_.d_stride, true);
+            copy_rounded(first, first, rows * space_.d_stride);
         }
-        if (layer_.weight_hr == nullptr) return;
+        if (!layer_.projects()) return;
         T* m = space_.m + filled_ * space_.hidden_stride;
-        copy_rounded(m, m, rows * space_.hidden_stride, true);
+        copy_rounded(m, m, rows * space_.hidden_stride);
     }
 
     T* d_h() const { return space_.d_operands + weights_.x_columns; }
@@ -227,11 +231,11 @@ class BackwardBlock {
         find(s, rows);
         T* operands = space_.operands + filled_ * space_.operand_stride;
         gather(rows, operands);
-        const T* rounded = space_.rounded + filled_ * space_.operand_stride;
-        if (rounds()) copy_rounded(space_.rounded + filled_ * space_.operand_stride, operands, rows * space_.operand_stride, true);
-        if (Cell::saved > 0 && !layer_.gates) compute_gates(rows, operands, rounded);
+        T* rounded = space_.rounded + filled_ * space_.operand_stride;
+        if (layer_.rounds()) copy_rounded(rounded, operands, rows * space_.operand_stride);
+        if (computes_gates<Cell>(layer_)) compute_gates(rows, operands, rounded);
         Backwards<T> to = cell_arguments(rows, operands);
-        if (layer_.weight_hr != nullptr) unproject(rows, to);
+        if (layer_.projects()) unproject(rows, to);
         for (idx p = 0; p < weights_.panels.count(); ++p) {
             to.units = weights_.panels.units_of(p);
             to.first = weights_.panels.first_unit(p);
@@ -239,7 +243,7 @@ class BackwardBlock {
             to.d_sums += weights_.panels.columns(p);
             to.d_h_sums += weights_.panels.columns(p);
         }
-        if (rounds()) round_sums(rows);
+        if (layer_.rounds()) round_sums(rows);
         go_back(rows);
         filled_ += rows;
     }
@@ -326,7 +330,7 @@ class BackwardBlock {
                 part.store(d_projected + r * space_.width_stride + j, sum);
             });
         }
-        if (rounds()) copy_rounded(d_projected, d_projected, rows * space_.width_stride, true);
+        if (layer_.rounds()) copy_rounded(d_projected, d_projected, rows * space_.width_stride);
         weights_.to_m.times({d_projected, space_.width_stride, nullptr, 0, 0, nullptr, 0, space_.d_m, space_.hidden_stride}, rows);
         to.d_output = nullptr;
         to.d_h = space_.d_m;
@@ -355,7 +359,7 @@ class BackwardBlock {
     void flush() {
         if (sums_ != nullptr && filled_ > 0) {
             sums_->add(space_.rounded, space_.operand_stride, space_.d_sums, space_.d_h_sums, space_.d_stride, filled_);
-            if (layer_.weight_hr != nullptr)
+            if (layer_.projects())
                 sums_->add_projection(space_.d_projected, space_.width_stride, space_.m, space_.hidden_stride, filled_);
         }
         filled_ = 0;
@@ -383,16 +387,14 @@ struct BackwardShared {
     idx* entries;
 
     BackwardShared(const Backward& layer, Carver& carver)
-        : threads(layer.threads < 1 ? 1 : layer.threads), weights(layer, carver), forward(layer, again(layer) ? carver : none),
+        : threads(layer.threads < 1 ? 1 : layer.threads), weights(layer, carver), forward(layer, computes_gates<Cell>(layer) ? carver : none),
           sums_size(layer.d_weight_ih ? WeightSums<T, Cell>::size(layer) : 0) {
         sums = carver.take<T>(threads * sums_size);
         entries = carver.take<idx>(Blocks::entries(layer));
     }
 
-    static bool again(const Backward& layer) { return Cell::saved > 0 && !layer.gates; }
-
     void pack(const Backward& layer) const {
-        const idx tasks = 1 + (again(layer) ? forward.tasks() : 0);
+        const idx tasks = 1 + (computes_gates<Cell>(layer) ? forward.tasks() : 0);
         parallel(layer.threads, tasks, [&](int, idx task) {
             if (task == 0) weights.pack(layer);
             else forward.pack(layer, task - 1);
@@ -457,7 +459,7 @@ void backward(const Backward& layer) {
     if (!sums_wanted) return;
     shared.add_up();
     parallel(layer.threads, shared.weights.panels.count(), [&](int, idx p) { write_gradients(layer, sums(0), p); });
-    if (layer.weight_hr != nullptr) write_projection(layer, sums(0));
+    if (layer.projects()) write_projection(layer, sums(0));
 }
 
 }  // namespace unrolled::UNROLLED_ISA

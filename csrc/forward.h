@@ -26,13 +26,11 @@ struct ForwardWeights {
     T* bias_x;
     T* bias_h;
     PackedColumns<T> projection;
-    bool rounds;       // operands of products to bfloat16
     bool as_they_lie;  // too few rows to be worth packing: only the biases and the projection are
 
     ForwardWeights(const Layer& layer, Carver& carver) {
         panels = {layer.hidden, Cell::gates};
-        rounds = layer.precision == Precision::bf16;
-        as_they_lie = layer.steps * layer.batch <= few_rows && !rounds;
+        as_they_lie = layer.steps * layer.batch <= few_rows && !layer.rounds();
         const idx depth = Cell::apart ? layer.features : layer.features + layer.width;
         of_x = {panels, depth, carver.take<T>(as_they_lie ? 0 : of_x.size(panels, depth))};
         bias_x = carver.take<T>(panels.count() * panels.widest());
@@ -40,7 +38,7 @@ struct ForwardWeights {
             of_h = {panels, layer.width, carver.take<T>(as_they_lie ? 0 : of_h.size(panels, layer.width))};
             bias_h = carver.take<T>(panels.count() * panels.widest());
         }
-        if (layer.weight_hr != nullptr) {
+        if (layer.projects()) {
             const Groups<T> groups{layer.width};
             projection = {groups, layer.hidden, carver.take<T>(projection.size(groups, layer.hidden))};
         }
@@ -71,12 +69,13 @@ struct ForwardWeights {
         of_x.fill(p, 0, static_cast<const T*>(layer.weight_ih), layer.features);
         if constexpr (Cell::apart) of_h.fill(p, 0, weight_h, layer.width);
         else of_x.fill(p, layer.features, weight_h, layer.width);
-        of_x.round(p, rounds);
-        if constexpr (Cell::apart) of_h.round(p, rounds);
+        if (!layer.rounds()) return;
+        of_x.round(p);
+        if constexpr (Cell::apart) of_h.round(p);
     }
 
     void pack_projection(const Layer& layer) const {
-        if (layer.weight_hr == nullptr) return;
+        if (!layer.projects()) return;
         const T* weight = static_cast<const T*>(layer.weight_hr);
         for (idx g = 0; g < projection.groups.count(); ++g)
             for (idx k = 0; k < layer.hidden; ++k) {
@@ -85,8 +84,8 @@ struct ForwardWeights {
                     const idx row = projection.groups.first(g) + j;
                     to[j] = row < layer.width ? weight[row * layer.hidden + k] : T(0);
                 }
-                copy_rounded(to, to, projection.groups.stored(g), rounds);
             }
+        if (layer.rounds()) projection.round();
     }
 };
 
@@ -183,13 +182,13 @@ struct ForwardSpace {
         hidden_stride = round_up(layer.hidden, lanes<T>);
         projected_stride = round_up(layer.width, lanes<T>);
         for (T*& buffer : operands) buffer = carver.take<T>(rows * operand_stride);
-        rounded = carver.take<T>(layer.precision == Precision::bf16 ? rows * operand_stride : 0);
+        rounded = carver.take<T>(layer.rounds() ? rows * operand_stride : 0);
         // A single row's panels are computed together: see Gates.
         const idx most = rows > panels.count() ? rows : panels.count();
         sums = carver.take<T>((Cell::apart ? 2 : 1) * most * panels.widest());
         c = carver.take<T>(Cell::has_cell ? rows * hidden_stride : 0);
-        m = carver.take<T>(layer.weight_hr != nullptr ? rows * hidden_stride : 0);
-        projected = carver.take<T>(layer.weight_hr != nullptr ? rows * projected_stride : 0);
+        m = carver.take<T>(layer.projects() ? rows * hidden_stride : 0);
+        projected = carver.take<T>(layer.projects() ? rows * projected_stride : 0);
         for (T*** addresses : {&x, &output, &gates, &cells}) *addresses = carver.take<T*>(most);
         bytes = carver.used();
     }
@@ -230,7 +229,7 @@ class ForwardBlock {
   private:
     void step(idx s) {
         const idx rows = block_.running(s);
-        const bool projects = layer_.weight_hr != nullptr;
+        const bool projects = layer_.projects();
         T* operands = space_.operands[s % 2];
         T* h_next = space_.operands[(s + 1) % 2] + layer_.features;
         block_.addresses(layer_.x, s, rows, space_.x);
@@ -252,14 +251,13 @@ class ForwardBlock {
         to.cells = layer_.cells ? space_.cells : nullptr;
         to.gates_ahead = block_.ahead(layer_.gates);
         to.cells_ahead = block_.ahead(layer_.cells);
-        const bool rounds = gates_.weights.rounds;
-        if (rounds) copy_rounded(space_.rounded, operands, rows * space_.operand_stride, true);
-        gates_.run(rounds ? space_.rounded : operands, space_.operand_stride, to);
+        if (layer_.rounds()) copy_rounded(space_.rounded, operands, rows * space_.operand_stride);
+        gates_.run(layer_.rounds() ? space_.rounded : operands, space_.operand_stride, to);
         if (projects) project(rows, h_next);
     }
 
     void project(idx rows, T* h_next) {
-        if (gates_.weights.rounds) copy_rounded(space_.m, space_.m, rows * space_.hidden_stride, true);
+        if (layer_.rounds()) copy_rounded(space_.m, space_.m, rows * space_.hidden_stride);
         gates_.weights.projection.times(
             {space_.m, space_.hidden_stride, nullptr, 0, 0, nullptr, 0, space_.projected, space_.projected_stride}, rows);
         for (idx r = 0; r < rows; ++r) {

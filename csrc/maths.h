@@ -71,7 +71,7 @@ UNROLLED_INLINE vec<T> divide(vec<T> a, vec<T> b) {
 
 #define UNROLLED_EACH UNROLLED_UNROLL for (int k = 0; k < N; ++k)
 
-// 2^n, for what exponential() leaves in `n` and `shifted`: n as a number, and again as an integer in the low bits.
+// 2^n, for what reduce() leaves in `n` and `shifted`: n as a number, and again as an integer in the low bits.
 template <class T>
 UNROLLED_INLINE vec<T> power_of_two(vec<T> shifted) {
     using integers = typename Vector<T>::integers;

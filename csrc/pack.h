@@ -1,4 +1,4 @@
-// Weights laid out as the products read them, and the sums of their gradients laid out as the products write them.
+// Weights laid out as the products read them.
 //
 // Shapes: B = gate blocks, H = hidden units, F = input features, S = width of h, U = units of a panel.
 // A panel holds all gates of a few neighbouring units, gate by gate, so that one tile computes whole units. The columns of
@@ -13,7 +13,7 @@ template <class T>
 struct Panels {
     idx hidden, gates;
 
-    idx units() const { return gates == 1 ? tile_units() : lanes<T>; }
+    idx units() const { return gates == 1 ? 4 * lanes<T> : lanes<T>; }
     idx count() const { return (hidden + units() - 1) / units(); }
     idx first_unit(idx panel) const { return panel * units(); }
     idx units_of(idx panel) const { return hidden - first_unit(panel) < units() ? hidden - first_unit(panel) : units(); }
@@ -23,6 +23,7 @@ struct Panels {
     idx widest() const { return gates * units(); }
     idx first_column(idx panel) const { return gates * first_unit(panel); }
     idx all_columns() const { return gates * hidden; }
+
     // Call body(column of panel p, row of a (B·H, ·) weight that it stands for).
     template <class Body>
     void for_columns(idx p, Body&& body) const {
@@ -30,9 +31,6 @@ struct Panels {
         for (idx gate = 0; gate < gates; ++gate)
             for (idx u = 0; u < count; ++u) body(gate * count + u, gate * hidden + first_unit(p) + u);
     }
-
-  private:
-    static constexpr idx tile_units() { return 4 * lanes<T>; }
 };
 
 // Weights of this size and more don't stay in a core's own cache from step to step.
@@ -69,10 +67,8 @@ struct PackedRows {
             for (idx column = panels.columns(p); column < stored; ++column) to[k * stored + column] = T(0);
     }
 
-    // Round panel p to bfloat16 where `rounds`.
-    void round(idx p, bool rounds) const {
-        if (rounds) copy_rounded(panel(p), panel(p), depth * panels.stored(p), true);
-    }
+    // Round panel p to bfloat16.
+    void round(idx p) const { copy_rounded(panel(p), panel(p), depth * panels.stored(p)); }
 
   private:
     // Write `rows` rows of `from`, each `width` long, as columns of `to`.
@@ -151,10 +147,8 @@ struct PackedColumns {
         }
     }
 
-    // Round the whole to bfloat16 where `rounds`.
-    void round(bool rounds) const {
-        if (rounds) copy_rounded(data, data, size(groups, depth), true);
-    }
+    // Round the whole to bfloat16.
+    void round() const { copy_rounded(data, data, size(groups, depth)); }
 
     // C = init + A·B, or C + A·B.
     void times(Product<T> p, idx rows) const {

@@ -135,15 +135,11 @@ UNROLLED_INLINE vec<float> to_bf16(vec<float> x) {
     return x == x ? reinterpret_cast<vec<float>>(rounded) : x;
 }
 
-// Copy numbers, rounded to bfloat16 where `rounds`; `to` may be `from`.
+// Copy numbers, rounded to bfloat16; `to` may be `from`. Doubles are never asked for it.
 template <class T>
-void copy_rounded(T* to, const T* from, idx count, [[maybe_unused]] bool rounds) {
-    for_vectors<T>(count, [&](idx j, auto part) {
-        vec<T> value = part.load(from + j);
-        if constexpr (sizeof(T) == 4)
-            if (rounds) value = to_bf16(value);
-        part.store(to + j, value);
-    });
+void copy_rounded(T* to, const T* from, idx count) {
+    if constexpr (sizeof(T) == 4)
+        for_vectors<T>(count, [&](idx j, auto part) { part.store(to + j, to_bf16(part.load(from + j))); });
 }
 
 #if defined(__clang__)

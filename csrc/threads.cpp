@@ -1,7 +1,6 @@
 #include "threads.h"
 
 #include <atomic>
-#include <type_traits>
 
 #if defined(_OPENMP)
 #include <omp.h>

@@ -42,7 +42,7 @@ class Recurrence(torch.autograd.Function):
         (d_output, d_h_n, d_c_n), needs = d_made[:3], ctx.needs_input_grad[4:]
         if d_output is None and d_h_n is None and d_c_n is None:
             return (None,) * len(ctx.needs_input_grad)
-        wanted = Wanted(needs[0], any(needs[1:3]), any(needs[3:8]))
+        wanted = Wanted.of(needs)
         found: Sequence[Tensor | None]
         if torch.is_grad_enabled():
             kept = tuple(output.new_empty(0) if tensor is None else tensor for tensor in (gates, cells))

@@ -7,6 +7,7 @@ of h (H, or the projection's size), B = gate blocks.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 import torch
@@ -76,6 +77,11 @@ class Wanted(NamedTuple):
     x: bool
     state: bool
     weights: bool
+
+    @classmethod
+    def of(cls, needs: Sequence[bool]) -> Wanted:
+        """Read autograd's word on each field of `Inputs`."""
+        return cls(needs[0], any(needs[1:3]), any(needs[3:8]))
 
 
 def allocate(cell: str, inputs: Inputs, keep: Keep) -> Outputs:

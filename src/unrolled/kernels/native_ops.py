@@ -79,7 +79,7 @@ def _implement(cell: str) -> None:
         saved, needs = ctx.saved_tensors, ctx.needs_input_grad
         if all(d is None for d in d_outputs[:3]):
             return (None,) * len(needs)
-        wanted = Wanted(needs[0], any(needs[1:3]), any(needs[3:8]))
+        wanted = Wanted.of(needs)
         d_c_n = d_outputs[2] if cell == "lstm" else None
         found = backward_operator(cell)(*saved, *d_outputs[:2], d_c_n, ctx.reverse, ctx.precision, *wanted)
         return (*_needed(found, saved, needs), None, None, None, None)
