@@ -72,16 +72,31 @@ UNROLLED_INLINE vec<T> spread(T value) {
     return value - vec<T>{};  // not +, which would turn −0 into 0 and so cost an addition
 }
 
-// The first `count` lanes alone; the others are 0, and their memory is not touched.
+// The first `count` lanes, at least one, as the masks of AVX2 have them: all bits of these, none of the others.
+template <class T>
+UNROLLED_INLINE typename Vector<T>::integers first_lanes(idx count) {
+    typename Vector<T>::integers place{};
+    UNROLLED_UNROLL
+    for (int k = 0; k < lanes<T>; ++k) place[k] = k;
+    return place < static_cast<decltype(+place[0])>(count);
+}
+
+// The first `count` lanes alone, at least one; the others are 0, and their memory is not touched. Without branches: compilers
+// contract a multiplication and an addition only where there is none between, and results would depend on a row's place.
 template <class T>
 UNROLLED_INLINE vec<T> load_some(const T* from, idx count) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4) return _mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << count) - 1), from);
     else return _mm512_maskz_loadu_pd(static_cast<__mmask8>((1u << count) - 1), from);
+#elif defined(__AVX2__)
+    const auto there = reinterpret_cast<__m256i>(first_lanes<T>(count));
+    if constexpr (sizeof(T) == 4) return _mm256_maskload_ps(from, there);
+    else return _mm256_maskload_pd(from, there);
 #else
     vec<T> value{};
-    for (idx k = 0; k < count; ++k) value[k] = from[k];
-    return value;
+    UNROLLED_UNROLL
+    for (int k = 0; k < lanes<T>; ++k) value[k] = from[k < count ? k : 0];
+    return first_lanes<T>(count) ? value : vec<T>{};
 #endif
 }
 
@@ -90,6 +105,10 @@ UNROLLED_INLINE void store_some(T* to, vec<T> value, idx count) {
 #if defined(__AVX512F__)
     if constexpr (sizeof(T) == 4) _mm512_mask_storeu_ps(to, static_cast<__mmask16>((1u << count) - 1), value);
     else _mm512_mask_storeu_pd(to, static_cast<__mmask8>((1u << count) - 1), value);
+#elif defined(__AVX2__)
+    const auto there = reinterpret_cast<__m256i>(first_lanes<T>(count));
+    if constexpr (sizeof(T) == 4) _mm256_maskstore_ps(to, there, value);
+    else _mm256_maskstore_pd(to, there, value);
 #else
     for (idx k = 0; k < count; ++k) to[k] = value[k];
 #endif

@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <cstddef>
 #include <cstring>
+#include <list>
 #include <mutex>
 #include <new>
-#include <vector>
 
 #if defined(__linux__)
 #include <sys/mman.h>
@@ -24,10 +24,13 @@ struct Memory {
     std::size_t size;
 };
 
+bool free_kept_memory();
+
 Memory allocate(std::size_t bytes) {
     const std::size_t alignment = bytes >= huge_page ? huge_page : 64;
     const std::size_t whole = (bytes + alignment - 1) / alignment * alignment;
     void* data = std::aligned_alloc(alignment, whole);
+    if (data == nullptr && free_kept_memory()) data = std::aligned_alloc(alignment, whole);
     if (data == nullptr) throw std::bad_alloc();
 #if defined(__linux__)
     if (alignment == huge_page) madvise(data, whole, MADV_HUGEPAGE);
@@ -59,52 +62,63 @@ class Arena {
     std::size_t size_ = 0;
 };
 
-// Memory that is lent and comes back. The one that came back last is the likeliest to be in a cache.
+// Memory that is lent and comes back. The one that came back last is the likeliest to be in a cache. Lists, so that giving
+// back needs no memory.
 class Lender {
   public:
     void* lend(std::size_t bytes) {
+        if (void* kept = lend_kept(bytes)) return kept;
+        std::list<Memory> fresh(1);
+        fresh.front() = allocate(bytes);  // without the lock: it may ask for kept memory to be freed
         const std::lock_guard<std::mutex> lock(mutex_);
-        lent_.push_back(take(bytes));
+        lent_.splice(lent_.end(), fresh);
         return lent_.back().data;
     }
 
-    void give_back(void* data) {
+    void give_back(void* data) noexcept {
         const std::lock_guard<std::mutex> lock(mutex_);
-        for (std::size_t k = 0; k < lent_.size(); ++k)
-            if (lent_[k].data == data) {
-                kept_.push_back(lent_[k]);
-                kept_bytes_ += lent_[k].size;
-                lent_.erase(lent_.begin() + static_cast<std::ptrdiff_t>(k));
+        for (auto memory = lent_.begin(); memory != lent_.end(); ++memory)
+            if (memory->data == data) {
+                kept_bytes_ += memory->size;
+                kept_.splice(kept_.end(), lent_, memory);
                 break;
             }
-        while (kept_bytes_ > most_kept) drop(0);
+        free_kept_above(most_kept);
+    }
+
+    // Whether there was any.
+    bool free_kept() noexcept {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        const bool any = !kept_.empty();
+        free_kept_above(0);
+        return any;
     }
 
   private:
     static constexpr std::size_t most_kept = std::size_t{1} << 29;
 
-    Memory take(std::size_t bytes) {
-        for (std::size_t k = kept_.size(); k-- > 0;)
-            if (kept_[k].size >= bytes && kept_[k].size / 2 <= bytes) {
-                const Memory memory = kept_[k];
-                forget(k);
-                return memory;
-            }
-        return allocate(bytes);
+    void* lend_kept(std::size_t bytes) {
+        const std::lock_guard<std::mutex> lock(mutex_);
+        for (auto memory = kept_.end(); memory != kept_.begin();) {
+            --memory;
+            if (memory->size < bytes || memory->size / 2 > bytes) continue;
+            kept_bytes_ -= memory->size;
+            lent_.splice(lent_.end(), kept_, memory);
+            return memory->data;
+        }
+        return nullptr;
     }
 
-    void drop(std::size_t k) {
-        std::free(kept_[k].data);
-        forget(k);
-    }
-
-    void forget(std::size_t k) {
-        kept_bytes_ -= kept_[k].size;
-        kept_.erase(kept_.begin() + static_cast<std::ptrdiff_t>(k));
+    void free_kept_above(std::size_t bytes) noexcept {
+        while (kept_bytes_ > bytes) {
+            std::free(kept_.front().data);
+            kept_bytes_ -= kept_.front().size;
+            kept_.pop_front();
+        }
     }
 
     std::mutex mutex_;
-    std::vector<Memory> lent_, kept_;  // the one kept longest comes first
+    std::list<Memory> lent_, kept_;  // the one kept longest comes first
     std::size_t kept_bytes_ = 0;
 };
 
@@ -114,11 +128,13 @@ Lender& lender() {
     return *only;
 }
 
+bool free_kept_memory() { return lender().free_kept(); }
+
 }  // namespace
 
 void* lend(std::size_t bytes) { return lender().lend(bytes); }
 
-void give_back(void* memory) { lender().give_back(memory); }
+void give_back(void* memory) noexcept { lender().give_back(memory); }
 
 void* workspace(Slot slot, std::size_t bytes) {
     thread_local Arena arenas[2];
