@@ -28,6 +28,17 @@ struct Steps {
     explicit operator bool() const { return data != nullptr; }
 };
 
+// Zoneout of one state: where it stays as it was. `data` has a byte for each unit, laid out as Steps are, or is null: then `rate`
+// is the share of the old state in the new one, everywhere.
+struct Hold {
+    const std::uint8_t* data = nullptr;
+    idx time = 0;
+    idx batch = 0;
+    double rate = 0;
+
+    explicit operator bool() const { return data != nullptr || rate != 0; }
+};
+
 // One layer in one direction, as both passes read it.
 struct Layer {
     CellKind cell;
@@ -44,7 +55,12 @@ struct Layer {
     Steps x;                      // F wide; padding is never read
     const void* h_0;              // (N, S) or null: zeros
     const void* c_0;              // (N, H), LSTM only; or null: zeros
+    const void* peephole;         // (3, H), LSTM only: what i, f and o see of c; or null: nothing
+    const void* h_mask;           // (N, S): multiplies h wherever it meets weight_hh; or null: no such mask
+    Hold h_hold, c_hold;          // S and H wide; c: LSTM only
 
+    bool holds() const { return h_hold || c_hold; }
+    bool masks() const { return h_mask != nullptr; }
     bool projects() const { return weight_hr != nullptr; }
     bool rounds() const { return precision == Precision::bf16; }
 };
@@ -56,7 +72,7 @@ struct Forward : Layer {
     void* h_n;     // (N, S)
     void* c_n;     // (N, H), LSTM only
     Steps gates;   // LSTM i, f, g, o; GRU r, z, n and W_hn·h + b_hn: 4·H wide; or null: not wanted
-    Steps cells;   // LSTM c: H wide; or null: not wanted
+    Steps cells;   // LSTM c, as it was kept: H wide; or null: not wanted
 };
 
 // Backward. Reads what the forward pass wrote; LSTM and GRU without `gates` compute them again.
@@ -76,6 +92,16 @@ struct Backward : Layer {
     void* d_bias_ih;      // (B·H)
     void* d_bias_hh;      // (B·H)
     void* d_weight_hr;    // (S, H)
+    void* d_peephole;     // (3, H); like the six
+};
+
+// Zoneout's bytes, for Hold: 1 with `probability`, less than 1, else 0.
+struct Draw {
+    std::uint8_t* to;
+    idx count;
+    std::uint64_t seed;
+    double probability;
+    int threads;
 };
 
 }  // namespace unrolled

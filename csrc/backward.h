@@ -80,19 +80,22 @@ struct WeightSums {
     idx hidden;
     T* of_x;
     T* of_h;
-    T* of_m;  // projection: (S, H filled up)
+    T* of_m;         // projection: (S, H filled up)
+    T* of_peephole;  // (3, H)
 
     WeightSums(const Backward& layer, T* memory)
         : panels{layer.hidden, Cell::gates}, operands{layer.features, layer.width}, hidden(layer.hidden) {
         of_x = memory;
         of_h = of_x + x_rows() * panels.count() * panels.widest();
         of_m = of_h + h_rows() * panels.count() * panels.widest();
+        of_peephole = of_m + (layer.projects() ? layer.width * m_stride() : 0);
     }
 
     static idx size(const Backward& layer) {
         const WeightSums sums(layer, nullptr);
         const idx rows = sums.x_rows() + sums.h_rows();
-        return rows * sums.panels.count() * sums.panels.widest() + (layer.projects() ? layer.width * sums.m_stride() : 0);
+        return rows * sums.panels.count() * sums.panels.widest() + (layer.projects() ? layer.width * sums.m_stride() : 0) +
+               (layer.peephole != nullptr ? 3 * layer.hidden : 0);
     }
 
     idx x_rows() const { return Cell::apart ? 1 + operands.features : 1 + operands.features + operands.width; }
@@ -137,7 +140,7 @@ template <class T, class Cell>
 struct BackwardSpace {
     idx operand_stride, d_stride, hidden_stride, width_stride, d_operand_stride, chunk_rows;
     T* operands;      // (chunk, [1 | x | h | 1])
-    T* rounded;       // a copy of them, where the products' operands are to be rounded; else the same
+    T* factors;       // a copy of them, where the products are to have them masked or rounded; else the same
     T* d_sums;        // (chunk, B·H)
     T* d_h_sums;      // the same of h's sums, where they are apart
     T* m;             // projection: (chunk, H)
@@ -148,9 +151,12 @@ struct BackwardSpace {
     T* d_c;           // (rows, H)
     T* sums;          // for gates computed again
     T* gates_again;   // (rows, 4·H)
-    T* c_again;       // (rows, H)
-    T* h_again;       // (rows, H): not used further
+    T* c_again;       // (rows, H): c before it was held, too
+    T* h_again;       // (rows, H): h before it was held, too
     T* zeros;         // (H)
+    T* h_aside;       // (rows, S): where h is held, what goes straight to the step before
+    T* c_aside;       // (rows, H): likewise
+    T* d_masked;      // (rows, S): where x's and h's sums are apart and h is masked
     T **x, **output, **before, **gates, **cells, **cells_before, **d_output, **d_x_at;
     std::size_t bytes;
 
@@ -165,7 +171,7 @@ struct BackwardSpace {
         width_stride = round_up(layer.width, lanes<T>);
         d_operand_stride = round_up(layer.features + layer.width, lanes<T>) + 4 * lanes<T>;
         operands = carver.take<T>(chunk_rows * operand_stride);
-        rounded = layer.rounds() ? carver.take<T>(chunk_rows * operand_stride) : operands;
+        factors = layer.rounds() || layer.masks() ? carver.take<T>(chunk_rows * operand_stride) : operands;
         d_sums = carver.take<T>(chunk_rows * d_stride);
         d_h_sums = Cell::apart ? carver.take<T>(chunk_rows * d_stride) : d_sums;
         m = carver.take<T>(projects ? chunk_rows * hidden_stride : 0);
@@ -177,9 +183,12 @@ struct BackwardSpace {
         const idx most = rows > panels.count() ? rows : panels.count();
         sums = carver.take<T>(again ? (Cell::apart ? 2 : 1) * most * panels.widest() : 0);
         gates_again = carver.take<T>(again ? rows * Cell::saved * layer.hidden : 0);
-        c_again = carver.take<T>(again && Cell::has_cell ? rows * hidden_stride : 0);
-        h_again = carver.take<T>(again ? rows * hidden_stride : 0);
+        c_again = carver.take<T>((again && Cell::has_cell) || layer.c_hold ? rows * hidden_stride : 0);
+        h_again = carver.take<T>(again || layer.h_hold ? rows * hidden_stride : 0);
         zeros = carver.take<T>(round_up(layer.hidden, lanes<T>) + lanes<T>);
+        h_aside = carver.take<T>(layer.h_hold ? rows * width_stride : 0);
+        c_aside = carver.take<T>(layer.c_hold ? rows * hidden_stride : 0);
+        d_masked = carver.take<T>(Cell::apart && layer.masks() ? rows * d_operand_stride : 0);
         for (T*** at : {&x, &output, &before, &gates, &cells, &cells_before, &d_output, &d_x_at}) *at = carver.take<T*>(most);
         bytes = carver.used();
     }
@@ -231,10 +240,11 @@ class BackwardBlock {
         find(s, rows);
         T* operands = space_.operands + filled_ * space_.operand_stride;
         gather(rows, operands);
-        T* rounded = space_.rounded + filled_ * space_.operand_stride;
-        if (layer_.rounds()) copy_rounded(rounded, operands, rows * space_.operand_stride);
-        if (computes_gates<Cell>(layer_)) compute_gates(rows, operands, rounded);
+        const T* factors = make_factors(rows, operands);
+        if (computes_gates<Cell>(layer_)) compute_gates(rows, operands, factors);
         Backwards<T> to = cell_arguments(rows, operands);
+        if (layer_.h_hold) set_h_aside(s, rows, to);
+        if (layer_.c_hold) set_c_aside(s, rows);
         if (layer_.projects()) unproject(rows, to);
         for (idx p = 0; p < weights_.panels.count(); ++p) {
             to.units = weights_.panels.units_of(p);
@@ -245,7 +255,58 @@ class BackwardBlock {
         }
         if (layer_.rounds()) round_sums(rows);
         go_back(rows);
+        for (idx r = 0; layer_.h_hold && r < rows; ++r)
+            add_row(d_h() + r * space_.d_operand_stride, space_.h_aside + r * space_.width_stride, layer_.width);
+        for (idx r = 0; layer_.c_hold && r < rows; ++r)
+            add_row(space_.d_c + r * space_.hidden_stride, space_.c_aside + r * space_.hidden_stride, layer_.hidden);
         filled_ += rows;
+    }
+
+    // What the products were given.
+    const T* make_factors(idx rows, const T* operands) const {
+        T* factors = space_.factors + filled_ * space_.operand_stride;
+        if (factors == operands) return factors;
+        copy_row(factors, operands, rows * space_.operand_stride);
+        for (idx r = 0; layer_.masks() && r < rows; ++r)
+            multiply_row(factors + r * space_.operand_stride + parts_.h(), mask_of<T>(layer_, block_, r), layer_.width);
+        if (layer_.rounds()) copy_rounded(factors, factors, rows * space_.operand_stride);
+        return factors;
+    }
+
+    // Of all that comes to h, part goes to the step before by itself; the cell is told of the rest.
+    void set_h_aside(idx s, idx rows, Backwards<T>& to) const {
+        for (idx r = 0; r < rows; ++r) {
+            T* d = d_h() + r * space_.d_operand_stride;
+            if (to.d_output != nullptr) add_row(d, space_.d_output[r], layer_.width);
+            set_aside_row(d, space_.h_aside + r * space_.width_stride, held(layer_.h_hold, block_, r, s), layer_.width);
+            if (Cell::saved == 0) release_h(r, to);
+        }
+        to.d_output = nullptr;
+    }
+
+    // A cell that keeps nothing but h is shown h as it was before it was held; where a unit stood still it is not asked.
+    void release_h(idx r, const Backwards<T>& to) const {
+        const T rate = static_cast<T>(layer_.h_hold.rate);
+        const T *h = space_.output[r], *before = to.h_before + r * to.before_stride;
+        T* released = space_.h_again + r * space_.hidden_stride;
+        for (idx j = 0; j < layer_.hidden; ++j) {
+            const T kept = rate * before[j];
+            released[j] = h[j] == kept ? T(0) : (h[j] - kept) / (T(1) - rate);  // 0 exactly, which ReLU's derivative asks for
+        }
+        space_.output[r] = released;
+    }
+
+    // Likewise; and the cell is shown c as it was before it was held.
+    void set_c_aside(idx s, idx rows) const {
+        const idx hidden = layer_.hidden;
+        for (idx r = 0; r < rows; ++r) {
+            const idx at = r * space_.hidden_stride;
+            set_aside_row(space_.d_c + at, space_.c_aside + at, held(layer_.c_hold, block_, r, s), hidden);
+            const T *gates = space_.gates[r], *before = space_.cells_before[r];
+            T* c = space_.c_again + at;
+            for (idx j = 0; j < hidden; ++j) c[j] = gates[hidden + j] * before[j] + gates[j] * gates[2 * hidden + j];
+            space_.cells[r] = c;
+        }
     }
 
     // Where each row's arrays are, at this step and at the one before.
@@ -280,7 +341,7 @@ class BackwardBlock {
         }
     }
 
-    void compute_gates(idx rows, const T* operands, const T* rounded) {
+    void compute_gates(idx rows, const T* operands, const T* factors) {
         Forwards<T> to{};
         to.rows = rows;
         to.hidden = layer_.hidden;
@@ -292,10 +353,11 @@ class BackwardBlock {
         to.c_stride = space_.hidden_stride;
         for (idx r = 0; r < rows; ++r) space_.gates[r] = space_.gates_again + r * Cell::saved * layer_.hidden;
         to.gates = space_.gates;
+        to.peephole = static_cast<const T*>(layer_.peephole);
         if constexpr (Cell::has_cell)
             for (idx r = 0; r < rows; ++r) copy_row(space_.c_again + r * space_.hidden_stride, space_.cells_before[r], layer_.hidden);
         const Gates<T, Cell> gates{layer_, forward_, space_.sums};
-        gates.run(rounded + parts_.x(), space_.operand_stride, to);
+        gates.run(factors + parts_.x(), space_.operand_stride, to);
     }
 
     Backwards<T> cell_arguments(idx rows, const T* operands) const {
@@ -316,6 +378,8 @@ class BackwardBlock {
         to.d_sums = space_.d_sums + filled_ * space_.d_stride;
         to.d_h_sums = space_.d_h_sums + filled_ * space_.d_stride;
         to.d_stride = space_.d_stride;
+        to.peephole = static_cast<const T*>(layer_.peephole);
+        to.d_peephole = sums_ == nullptr ? nullptr : sums_->of_peephole;
         return to;
     }
 
@@ -326,7 +390,7 @@ class BackwardBlock {
             const T* later = d_h() + r * space_.d_operand_stride;
             for_vectors<T>(layer_.width, [&](idx j, auto part) {
                 vec<T> sum = part.load(later + j);
-                if (layer_.d_output) sum += part.load(space_.d_output[r] + j);
+                if (to.d_output != nullptr) sum += part.load(to.d_output[r] + j);
                 part.store(d_projected + r * space_.width_stride + j, sum);
             });
         }
@@ -346,19 +410,31 @@ class BackwardBlock {
         const idx stride = space_.d_operand_stride;
         T* d_x = space_.d_operands;
         if constexpr (Cell::apart) {
-            weights_.to_h.times({d_h_sums, space_.d_stride, nullptr, 0, 0, d_h(), stride, d_h(), stride}, rows);
+            const T* start = layer_.masks() ? nullptr : d_h();
+            T* to = layer_.masks() ? space_.d_masked : d_h();
+            weights_.to_h.times({d_h_sums, space_.d_stride, nullptr, 0, 0, start, stride, to, stride}, rows);
             d_x = space_.d_x;
             if (layer_.d_x) weights_.to_x.times({d_sums, space_.d_stride, nullptr, 0, 0, nullptr, 0, d_x, stride}, rows);
         } else {
             weights_.to_h.times({d_sums, space_.d_stride, nullptr, 0, 0, nullptr, 0, space_.d_operands, stride}, rows);
         }
+        if (layer_.masks()) unmask(rows);
         if (!layer_.d_x) return;
         for (idx r = 0; r < rows; ++r) copy_row(space_.d_x_at[r], d_x + r * stride, layer_.features);
     }
 
+    // From the derivative of the masked h to that of h.
+    void unmask(idx rows) const {
+        for (idx r = 0; r < rows; ++r) {
+            T* d = (Cell::apart ? space_.d_masked : d_h()) + r * space_.d_operand_stride;
+            multiply_row(d, mask_of<T>(layer_, block_, r), layer_.width);
+            if (Cell::apart) add_row(d_h() + r * space_.d_operand_stride, d, layer_.width);
+        }
+    }
+
     void flush() {
         if (sums_ != nullptr && filled_ > 0) {
-            sums_->add(space_.rounded, space_.operand_stride, space_.d_sums, space_.d_h_sums, space_.d_stride, filled_);
+            sums_->add(space_.factors, space_.operand_stride, space_.d_sums, space_.d_h_sums, space_.d_stride, filled_);
             if (layer_.projects())
                 sums_->add_projection(space_.d_projected, space_.width_stride, space_.m, space_.hidden_stride, filled_);
         }
@@ -460,6 +536,7 @@ void backward(const Backward& layer) {
     shared.add_up();
     parallel(layer.threads, shared.weights.panels.count(), [&](int, idx p) { write_gradients(layer, sums(0), p); });
     if (layer.projects()) write_projection(layer, sums(0));
+    if (layer.d_peephole != nullptr) copy_row(static_cast<T*>(layer.d_peephole), sums(0).of_peephole, 3 * layer.hidden);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -26,6 +26,8 @@ struct Forwards {
     T** gates;
     T** cells;
     idx gates_ahead, cells_ahead;  // from a row's address to that of the next step, for the cache
+    const T* peephole;             // LSTM: what i, f and o see of c, `hidden` apart; or null
+    idx peephole_stride;           // 0; the panel's units where a row stands for a panel
 };
 
 template <class T>
@@ -48,6 +50,8 @@ struct Backwards {
     idx d_stride;
     T* m;  // LSTM with projection: o·tanh(c) goes here, a row every m_stride; or null
     idx m_stride;
+    const T* peephole;  // LSTM: as in Forwards
+    T* d_peephole;      // their derivatives, added to; `hidden` apart; or null where not wanted
 };
 
 // Large arrays are in no cache when they are written: ask for the place of the next step's. (Asking likewise for what the
@@ -78,7 +82,7 @@ void for_rows(const Arguments& p) {
 
 #define UNROLLED_ROWS UNROLLED_UNROLL for (int k = 0; k < G; ++k)
 
-template <class T>
+template <class T, bool peeps = false>
 struct Lstm {
     static constexpr idx gates = 4, saved = 4;
     static constexpr bool apart = false;  // whether x's and h's sums are needed apart
@@ -96,13 +100,24 @@ struct Lstm {
                 g[k] = part.load(sums + 2 * p.units);
                 o[k] = part.load(sums + 3 * p.units);
             }
-            sigmoid<T>(sigmoids);
-            tanh<T>(g);
             const idx at = p.first + j;
+            if constexpr (peeps) UNROLLED_ROWS {
+                const T* weight = p.peephole + (r + k) * p.peephole_stride + at;
+                const vec<T> before = part.load(p.c + (r + k) * p.c_stride + at);
+                i[k] += part.load(weight) * before;
+                f[k] += part.load(weight + p.hidden) * before;
+            }
+            if constexpr (peeps) sigmoid<T>(reinterpret_cast<vec<T>(&)[2 * G]>(sigmoids));
+            else sigmoid<T>(sigmoids);
+            tanh<T>(g);
             UNROLLED_ROWS {
                 T* c_at = p.c + (r + k) * p.c_stride + at;
                 squashed[k] = c[k] = f[k] * part.load(c_at) + i[k] * g[k];
                 part.store(c_at, c[k]);
+            }
+            if constexpr (peeps) {
+                UNROLLED_ROWS o[k] += part.load(p.peephole + (r + k) * p.peephole_stride + 2 * p.hidden + at) * c[k];
+                sigmoid<T>(reinterpret_cast<vec<T>(&)[G]>(*o));
             }
             tanh<T>(squashed);
             UNROLLED_ROWS {
@@ -129,7 +144,7 @@ struct Lstm {
         template <int G, class Part>
         UNROLLED_INLINE static void rows(const Backwards<T>& p, idx r, idx j, Part part) {
             const idx at = p.first + j;
-            vec<T> squashed[G];
+            vec<T> squashed[G], d_peephole[3] = {};
             UNROLLED_ROWS squashed[k] = part.load(p.cells[r + k] + at);
             tanh<T>(squashed);
             UNROLLED_ROWS {
@@ -140,15 +155,30 @@ struct Lstm {
                 if (p.m != nullptr) part.store(p.m + (r + k) * p.m_stride + at, m);
                 const vec<T> d_h = incoming(p, r + k, at, part);
                 T* d_c_at = p.d_c + (r + k) * p.d_c_stride + at;
-                const vec<T> d_c = part.load(d_c_at) + d_h * (o - m * squashed[k]);
-                part.store(d_c_at, d_c * f);
-                const vec<T> d_i = d_c * i;
+                vec<T> d_c = part.load(d_c_at) + d_h * (o - m * squashed[k]);
+                const vec<T> d_o_sum = d_h * m * (T(1) - o);
+                if constexpr (peeps) d_c += d_o_sum * part.load(p.peephole + 2 * p.hidden + at);
+                const vec<T> d_i = d_c * i, before = part.load(p.cells_before[r + k] + at);
+                const vec<T> d_i_sum = d_i * g * (T(1) - i), d_f_sum = d_c * before * (f - f * f);
+                vec<T> d_before = d_c * f;
+                if constexpr (peeps) {
+                    d_before += d_i_sum * part.load(p.peephole + at) + d_f_sum * part.load(p.peephole + p.hidden + at);
+                    d_peephole[0] += d_i_sum * before;
+                    d_peephole[1] += d_f_sum * before;
+                    d_peephole[2] += d_o_sum * part.load(p.cells[r + k] + at);
+                }
+                part.store(d_c_at, d_before);
                 T* to = p.d_sums + (r + k) * p.d_stride + j;
-                part.store(to, d_i * g * (T(1) - i));
-                part.store(to + p.units, d_c * part.load(p.cells_before[r + k] + at) * (f - f * f));
+                part.store(to, d_i_sum);
+                part.store(to + p.units, d_f_sum);
                 part.store(to + 2 * p.units, d_i * (T(1) - g * g));
-                part.store(to + 3 * p.units, d_h * m * (T(1) - o));
+                part.store(to + 3 * p.units, d_o_sum);
             }
+            if constexpr (peeps)
+                for (idx gate = 0; p.d_peephole != nullptr && gate < 3; ++gate) {
+                    T* to = p.d_peephole + gate * p.hidden + at;
+                    part.store(to, part.load(to) + d_peephole[gate]);
+                }
         }
     };
 

@@ -5,6 +5,7 @@
 #pragma once
 
 #include "cells.h"
+#include "noise.h"
 #include "pack.h"
 #include "rows.h"
 #include "threads.h"
@@ -127,6 +128,7 @@ struct Gates {
         to.sums = sums;
         to.h_sums = h_sums;
         to.sums_stride = width;
+        to.peephole_stride = panels.units();
         Cell::forward(to);
         return full;
     }
@@ -166,9 +168,10 @@ template <class T, class Cell>
 struct ForwardSpace {
     idx operand_stride, hidden_stride, projected_stride;
     T* operands[2];
-    T* rounded;  // a copy of the operands, where the products' are to be rounded
+    T* factors;  // a copy of the operands, where the products are to have them masked or rounded
     T* sums;
     T* c;
+    T* c_before;   // where c is held
     T* m;          // o·tanh(c), before the projection
     T* projected;  // after it
     T** x;
@@ -182,11 +185,12 @@ struct ForwardSpace {
         hidden_stride = round_up(layer.hidden, lanes<T>);
         projected_stride = round_up(layer.width, lanes<T>);
         for (T*& buffer : operands) buffer = carver.take<T>(rows * operand_stride);
-        rounded = carver.take<T>(layer.rounds() ? rows * operand_stride : 0);
+        factors = carver.take<T>(layer.rounds() || layer.masks() ? rows * operand_stride : 0);
         // A single row's panels are computed together: see Gates.
         const idx most = rows > panels.count() ? rows : panels.count();
         sums = carver.take<T>((Cell::apart ? 2 : 1) * most * panels.widest());
         c = carver.take<T>(Cell::has_cell ? rows * hidden_stride : 0);
+        c_before = carver.take<T>(layer.c_hold ? rows * hidden_stride : 0);
         m = carver.take<T>(layer.projects() ? rows * hidden_stride : 0);
         projected = carver.take<T>(layer.projects() ? rows * projected_stride : 0);
         for (T*** addresses : {&x, &output, &gates, &cells}) *addresses = carver.take<T*>(most);
@@ -251,9 +255,38 @@ class ForwardBlock {
         to.cells = layer_.cells ? space_.cells : nullptr;
         to.gates_ahead = block_.ahead(layer_.gates);
         to.cells_ahead = block_.ahead(layer_.cells);
-        if (layer_.rounds()) copy_rounded(space_.rounded, operands, rows * space_.operand_stride);
-        gates_.run(layer_.rounds() ? space_.rounded : operands, space_.operand_stride, to);
+        to.peephole = static_cast<const T*>(layer_.peephole);
+        if (layer_.c_hold) copy_row(space_.c_before, space_.c, rows * space_.hidden_stride);
+        gates_.run(factors(rows, operands), space_.operand_stride, to);
         if (projects) project(rows, h_next);
+        if (layer_.h_hold) hold_h(s, rows, operands + layer_.features, h_next);
+        if (layer_.c_hold) hold_c(s, rows);
+    }
+
+    // What the products are given.
+    const T* factors(idx rows, const T* operands) const {
+        if (!layer_.rounds() && !layer_.masks()) return operands;
+        copy_row(space_.factors, operands, rows * space_.operand_stride);
+        for (idx r = 0; layer_.masks() && r < rows; ++r)
+            multiply_row(space_.factors + r * space_.operand_stride + layer_.features, mask_of<T>(layer_, block_, r), layer_.width);
+        if (layer_.rounds()) copy_rounded(space_.factors, space_.factors, rows * space_.operand_stride);
+        return space_.factors;
+    }
+
+    void hold_h(idx s, idx rows, const T* h_before, T* h_next) const {
+        for (idx r = 0; r < rows; ++r) {
+            T* h = h_next + r * space_.operand_stride;
+            hold_row(h, h_before + r * space_.operand_stride, held(layer_.h_hold, block_, r, s), layer_.width);
+            copy_row(space_.output[r], h, layer_.width);
+        }
+    }
+
+    void hold_c(idx s, idx rows) const {
+        for (idx r = 0; r < rows; ++r) {
+            T* c = space_.c + r * space_.hidden_stride;
+            hold_row(c, space_.c_before + r * space_.hidden_stride, held(layer_.c_hold, block_, r, s), layer_.hidden);
+            if (layer_.cells) copy_row(space_.cells[r], c, layer_.hidden);
+        }
     }
 
     void project(idx rows, T* h_next) {

@@ -8,6 +8,7 @@ namespace unrolled {
 struct Kernels {
     void (*forward)(const Forward&);
     void (*backward)(const Backward&);
+    void (*draw)(const Draw&);
 };
 
 struct Isa {

@@ -1,5 +1,6 @@
 // The passes for every cell and number type, compiled once for each instruction set.
 #include "backward.h"
+#include "draw.h"
 #include "isa.h"
 
 namespace unrolled::UNROLLED_ISA {
@@ -8,7 +9,9 @@ namespace {
 template <class T, template <class, class> class Pass, class Arguments>
 void for_cell(const Arguments& layer) {
     switch (layer.cell) {
-        case CellKind::lstm: return Pass<T, Lstm<T>>::run(layer);
+        case CellKind::lstm:
+            if (layer.peephole != nullptr) return Pass<T, Lstm<T, true>>::run(layer);
+            return Pass<T, Lstm<T>>::run(layer);
         case CellKind::gru: return Pass<T, Gru<T>>::run(layer);
         case CellKind::rnn_tanh: return Pass<T, Rnn<T, false>>::run(layer);
         case CellKind::rnn_relu: return Pass<T, Rnn<T, true>>::run(layer);
@@ -35,6 +38,6 @@ struct BackwardPass {
 
 extern const Kernels kernels;
 const Kernels kernels{[](const Forward& layer) { for_precision<ForwardPass>(layer); },
-                      [](const Backward& layer) { for_precision<BackwardPass>(layer); }};
+                      [](const Backward& layer) { for_precision<BackwardPass>(layer); }, [](const Draw& bytes) { draw(bytes); }};
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -4,8 +4,7 @@
 #include <nanobind/stl/string.h>
 
 #include <cstdint>
-#include <cstdlib>
-#include <stdexcept>
+#include <memory>
 #include <string>
 
 #include "isa.h"
@@ -29,9 +28,24 @@ struct Sizes {
     int threads;
 };
 
+// A state's zoneout: see csrc/arguments.h.
+struct Held {
+    Address data = 0;
+    idx time = 0, batch = 0;
+    double rate = 0;
+
+    unrolled::Hold hold() const { return {static_cast<const std::uint8_t*>(pointer(data)), time, batch, rate}; }
+};
+
+// What most layers do not have.
+struct Extras {
+    Address peephole = 0, d_peephole = 0, h_mask = 0;
+    Held h, c;
+};
+
 template <class Pass>
 Pass layer(const Sizes& sizes, Address lengths, Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh,
-           Address weight_hr, const unrolled::Steps& x, Address h_0, Address c_0) {
+           Address weight_hr, const unrolled::Steps& x, Address h_0, Address c_0, const Extras& extras) {
     Pass pass{};
     pass.cell = static_cast<unrolled::CellKind>(sizes.cell);
     pass.precision = static_cast<unrolled::Precision>(sizes.precision);
@@ -51,6 +65,10 @@ Pass layer(const Sizes& sizes, Address lengths, Address weight_ih, Address weigh
     pass.x = x;
     pass.h_0 = pointer(h_0);
     pass.c_0 = pointer(c_0);
+    pass.peephole = pointer(extras.peephole);
+    pass.h_mask = pointer(extras.h_mask);
+    pass.h_hold = extras.h.hold();
+    pass.c_hold = extras.c.hold();
     return pass;
 }
 
@@ -61,11 +79,11 @@ unrolled::Steps dense(Address address, const Sizes& sizes, idx width) {
 
 void forward(int cell, int precision, idx steps, idx batch, idx features, idx hidden, idx width, bool reverse, int threads,
              Address lengths, Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh, Address weight_hr,
-             Address x, idx x_time, idx x_batch, Address h_0, Address c_0, Address output, idx output_time,
+             Address x, idx x_time, idx x_batch, Address h_0, Address c_0, const Extras& extras, Address output, idx output_time,
              idx output_batch, Address h_n, Address c_n, Address gates, Address cells) {
     const Sizes sizes{cell, precision, steps, batch, features, hidden, width, reverse, threads};
     auto pass = layer<unrolled::Forward>(sizes, lengths, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr,
-                                         {pointer(x), x_time, x_batch}, h_0, c_0);
+                                         {pointer(x), x_time, x_batch}, h_0, c_0, extras);
     pass.output = {pointer(output), output_time, output_batch};
     pass.h_n = pointer(h_n);
     pass.c_n = pointer(c_n);
@@ -76,13 +94,13 @@ void forward(int cell, int precision, idx steps, idx batch, idx features, idx hi
 
 void backward(int cell, int precision, idx steps, idx batch, idx features, idx hidden, idx width, bool reverse, int threads,
               Address lengths, Address weight_ih, Address weight_hh, Address bias_ih, Address bias_hh, Address weight_hr,
-              Address x, idx x_time, idx x_batch, Address h_0, Address c_0, Address output, idx output_time,
+              Address x, idx x_time, idx x_batch, Address h_0, Address c_0, const Extras& extras, Address output, idx output_time,
               idx output_batch, Address gates, Address cells, Address d_output, idx d_output_time, idx d_output_batch,
               Address d_h_n, Address d_c_n, Address d_x, idx d_x_time, idx d_x_batch, Address d_h_0, Address d_c_0,
               Address d_weight_ih, Address d_weight_hh, Address d_bias_ih, Address d_bias_hh, Address d_weight_hr) {
     const Sizes sizes{cell, precision, steps, batch, features, hidden, width, reverse, threads};
     auto pass = layer<unrolled::Backward>(sizes, lengths, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr,
-                                          {pointer(x), x_time, x_batch}, h_0, c_0);
+                                          {pointer(x), x_time, x_batch}, h_0, c_0, extras);
     pass.output = {pointer(output), output_time, output_batch};
     pass.gates = dense(gates, sizes, 4 * hidden);
     pass.cells = dense(cells, sizes, hidden);
@@ -97,15 +115,21 @@ void backward(int cell, int precision, idx steps, idx batch, idx features, idx h
     pass.d_bias_ih = pointer(d_bias_ih);
     pass.d_bias_hh = pointer(d_bias_hh);
     pass.d_weight_hr = pointer(d_weight_hr);
+    pass.d_peephole = pointer(extras.d_peephole);
     unrolled::chosen_isa().kernels->backward(pass);
+}
+
+void draw(Address to, idx count, std::uint64_t seed, double probability, int threads) {
+    unrolled::chosen_isa().kernels->draw({static_cast<std::uint8_t*>(pointer(to)), count, seed, probability, threads});
 }
 
 // A PyTorch tensor of `count` numbers in lent memory, which goes back when nothing uses the tensor any more.
 template <class T>
 nb::ndarray<nb::pytorch, T, nb::ndim<1>> lend(std::size_t count) {
-    void* memory = unrolled::lend(count * sizeof(T));
-    nb::capsule owner(memory, [](void* lent) noexcept { unrolled::give_back(lent); });
-    return nb::ndarray<nb::pytorch, T, nb::ndim<1>>(memory, {count}, owner);
+    const auto back = [](void* lent) noexcept { unrolled::give_back(lent); };
+    std::unique_ptr<void, void (*)(void*) noexcept> memory(unrolled::lend(count * sizeof(T)), back);
+    nb::capsule owner(memory.get(), back);
+    return nb::ndarray<nb::pytorch, T, nb::ndim<1>>(memory.release(), {count}, owner);
 }
 
 nb::tuple compiled(bool supported_alone) {
@@ -118,8 +142,22 @@ nb::tuple compiled(bool supported_alone) {
 }  // namespace
 
 NB_MODULE(_native, module) {
+    nb::class_<Held>(module, "Held", "Zoneout of one state, as csrc/arguments.h's Hold.")
+        .def(nb::init<>())
+        .def_rw("data", &Held::data)
+        .def_rw("time", &Held::time)
+        .def_rw("batch", &Held::batch)
+        .def_rw("rate", &Held::rate);
+    nb::class_<Extras>(module, "Extras", "Addresses of what most layers do not have.")
+        .def(nb::init<>())
+        .def_rw("peephole", &Extras::peephole)
+        .def_rw("d_peephole", &Extras::d_peephole)
+        .def_rw("h_mask", &Extras::h_mask)
+        .def_rw("h", &Extras::h)
+        .def_rw("c", &Extras::c);
     module.def("forward", &forward, nb::call_guard<nb::gil_scoped_release>(), "Run csrc/arguments.h's Forward.");
     module.def("backward", &backward, nb::call_guard<nb::gil_scoped_release>(), "Run csrc/arguments.h's Backward.");
+    module.def("draw", &draw, nb::call_guard<nb::gil_scoped_release>(), "Run csrc/arguments.h's Draw.");
     module.def("lend_float32", &lend<float>, "count"_a, "A tensor in memory that is kept and lent again.");
     module.def("lend_float64", &lend<double>, "count"_a, "A tensor in memory that is kept and lent again.");
     module.def("compiled", [] { return compiled(false); }, "Names of the instruction sets that were compiled.");

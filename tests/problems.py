@@ -9,7 +9,7 @@ from torch import Tensor
 
 from unrolled.cells import Cell, GRUEquations, LSTMEquations, RNNEquations
 from unrolled.kernels import Kernel, Ragged, Run
-from unrolled.kernels.kernel import Options
+from unrolled.kernels.kernel import QUIET, Noise, Options
 
 CPU = torch.device("cpu")
 NAN = float("nan")
@@ -33,6 +33,7 @@ class Problem(NamedTuple):
     weights: Any
     ragged: Ragged | None
     d_results: tuple[Tensor, ...]
+    noise: Noise = QUIET
 
     def leaves(self) -> dict[str, Tensor]:
         """Every input that is there, by name."""
@@ -52,6 +53,7 @@ class Problem(NamedTuple):
             state=tuple(map(change, self.state)),
             weights=type(self.weights)(*weights),
             d_results=tuple(map(change, self.d_results)),
+            noise=self.noise._replace(h_mask=None if self.noise.h_mask is None else change(self.noise.h_mask)),
         )
 
 
@@ -60,6 +62,7 @@ def cells(hidden: int, bias: bool = True) -> dict[str, Cell[Any]]:
     return {
         "LSTM": LSTMEquations(hidden, bias),
         "LSTM with projection": LSTMEquations(hidden, bias, max(1, hidden * 2 // 3)),
+        "LSTM with peepholes": LSTMEquations(hidden, bias, peephole=True),
         "GRU": GRUEquations(hidden, bias),
         "RNN tanh": RNNEquations(hidden, bias, "tanh"),
         "RNN relu": RNNEquations(hidden, bias, "relu"),
@@ -67,6 +70,8 @@ def cells(hidden: int, bias: bool = True) -> dict[str, Cell[Any]]:
 
 
 KINDS = tuple(cells(1))
+RECORDED = tuple(kind for kind in KINDS if kind != "LSTM with peepholes")
+"""Those whose gates the native code gives out."""
 
 
 def lengths_of(steps: int, batch: int) -> list[int]:
@@ -104,9 +109,21 @@ def problem(
 
 def run(kernel: Kernel, given: Problem, *, reverse: bool = False, **options: Any) -> Run:
     """Run a kernel; `options` are those of `Options`."""
-    x, state, weights = given.x, given.state, given.weights
-    chosen = Options(**options)
-    return kernel.run(given.cell, x, state, weights, ragged=given.ragged, reverse=reverse, options=chosen)
+    how: dict[str, Any] = {"reverse": reverse, "noise": given.noise, "options": Options(**options)}
+    return kernel.run(given.cell, given.x, given.state, given.weights, ragged=given.ragged, **how)
+
+
+def disturbed(given: Problem, h_mask: bool = False, held: tuple[str, ...] = ()) -> Problem:
+    """The same problem with recurrent dropout and zoneout: of each state "drawn", "rate" or "" for none."""
+    steps, batch = given.x.shape[:2]
+    made = {
+        "drawn": lambda width: torch.rand(steps, batch, width) < 0.3,
+        "rate": lambda width: 0.1 + 0.5 / (width + 1),
+        "": lambda width: None,
+    }
+    hold = tuple(made[how](width) for how, width in zip(held, given.cell.state_sizes, strict=bool(held)))
+    mask = torch.dropout(torch.ones_like(given.state[0]), 0.4, True).detach() if h_mask else None
+    return given._replace(noise=Noise(mask, hold))
 
 
 def results(kernel: Kernel, given: Problem, **options: Any) -> dict[str, Tensor]:

@@ -160,7 +160,7 @@ PACKING = "PyTorch cannot pack sequences of length 0"
         ({"dtype": torch.float64}, "yes", "yes"),
         ({"dtype": torch.float16}, "it computes in float32 and float64; the input is torch.float16", "yes"),
         ({"device": "cuda"}, "it runs on the CPU; the input is on cuda", "yes"),
-        ({"cell": Other()}, "there is no native code for Other()", "PyTorch has no routine for Other()"),
+        ({"cell": Other()}, "there is no native code for Other", "PyTorch has no routine for Other"),
     ],
 )
 def test_reasons(changes, native, torchs):

@@ -5,9 +5,9 @@ import torch
 from torch.library import opcheck
 
 import unrolled.layers as ours
-from problems import KINDS, Sizes, assert_close, cells, problem, solve
+from problems import KINDS, Sizes, assert_close, cells, disturbed, problem, solve
 from unrolled.errors import ShapeError
-from unrolled.kernels.native_calls import Inputs
+from unrolled.kernels.native_calls import How, Inputs
 from unrolled.kernels.native_kernel import NativeKernel, operator_name
 from unrolled.kernels.native_ops import recurrence
 from unrolled.kernels.reference import ReferenceKernel
@@ -20,8 +20,9 @@ LENGTHS = [None, [4, 0, 2]]
 
 def inputs_of(given):
     h_0, c_0 = (*given.state, None)[:2]
-    *weights, weight_hr = (*given.weights, None)[:5]
-    return Inputs(given.x, h_0, c_0, *weights, weight_hr, None if given.ragged is None else given.ragged.lengths_N)
+    weights, held = (*given.weights, None, None)[:6], (*given.noise.hold, None, None)[:2]
+    lengths = None if given.ragged is None else given.ragged.lengths_N
+    return Inputs(given.x, h_0, c_0, *weights, lengths, given.noise.h_mask, *held)
 
 
 def finite(given):
@@ -33,9 +34,9 @@ def backward_arguments(given, reverse, keep, wanted=(True, True, True)):
     """What the backward operator is called with after a forward pass."""
     inputs = inputs_of(given)
     with torch.no_grad():
-        output, _, _, gates, kept_cells = recurrence(operator_name(given.cell))(*inputs, reverse, keep, "full")
+        output, _, _, gates, kept_cells = recurrence(operator_name(given.cell))(*inputs, *How(reverse), keep)
     d_output, d_h_n, *d_c_n = given.d_results
-    return (*inputs, output, gates, kept_cells, d_output, d_h_n, *(d_c_n or [None]), reverse, "full", *wanted)
+    return (*inputs, output, gates, kept_cells, d_output, d_h_n, *(d_c_n or [None]), *How(reverse), *wanted)
 
 
 def backward_operator(given):
@@ -63,7 +64,7 @@ def test_opcheck_of_the_forward_operators(kind, bias, lengths, keep, reverse):
     given = finite(problem(cells(3, bias)[kind], CHECKED_SIZES, lengths))
     operator = recurrence(operator_name(given.cell)).default
     utils = ALL if (bias, keep, reverse) == (True, "all", False) else QUICK
-    opcheck(operator, (*inputs_of(given), reverse, keep, "full"), test_utils=utils)
+    opcheck(operator, (*inputs_of(given), *How(reverse), keep), test_utils=utils)
 
 
 @pytest.mark.usefixtures("unchecked")
@@ -91,7 +92,7 @@ def test_opcheck_of_a_forward_pass_that_keeps_nothing_and_is_batch_first():
     with torch.no_grad():
         opcheck(
             torch.ops.unrolled.gru.default,
-            (*(t if t is None else t.detach() for t in inputs), False, "nothing", "full"),
+            (*(t if t is None else t.detach() for t in inputs), *How(), "nothing"),
         )
 
 
@@ -154,6 +155,10 @@ WRONG_SHAPES = {
     "bias_ih": [(3,), (12, 1), (13,), ()],
     "bias_hh": [(3,), (12, 1), (13,), ()],
     "weight_hr": [(3, 3, 1), (2, 3), (3, 2)],
+    "weight_peephole": [(3,), (2, 3), (3, 4)],
+    "h_mask": [(3,), (4, 3), (3, 2)],
+    "h_held": [(4, 3), (3, 4, 3), (4, 3, 2)],
+    "c_held": [(4, 3), (3, 4, 3), (4, 3, 2)],
     "lengths": [(2,), (4,), (3, 1), ()],
 }
 
@@ -162,7 +167,7 @@ def refuse(given, changed):
     """Check that both operators refuse what the change makes of their inputs."""
     good = backward_arguments(given, False, "all")
     with pytest.raises(ShapeError):
-        recurrence(operator_name(given.cell))(*changed, False, "all", "full")
+        recurrence(operator_name(given.cell))(*changed, *How(), "all")
     with pytest.raises(ShapeError):
         backward_operator(given)(*changed, *good[len(changed) :])
 
@@ -170,13 +175,14 @@ def refuse(given, changed):
 @pytest.mark.parametrize(("name", "shape"), [(n, shape) for n, shapes in WRONG_SHAPES.items() for shape in shapes])
 def test_wrong_shapes_are_refused(name, shape):
     given = problem(cells(3)["LSTM"], SMALL)
-    changed = inputs_of(given)._replace(**{name: torch.zeros(shape, dtype=torch.float64)})
-    refuse(given, changed._replace(lengths=changed.lengths if name != "lengths" else changed.lengths.long()))
+    types = {"lengths": torch.int64, "h_held": torch.bool, "c_held": torch.bool}
+    refuse(given, inputs_of(given)._replace(**{name: torch.zeros(shape, dtype=types.get(name, torch.float64))}))
 
 
 @pytest.mark.parametrize("name", [n for n in Inputs._fields if n != "weight_hr"])
 def test_wrong_types_are_refused(name):
-    given = problem(cells(3)["LSTM"], SMALL, LENGTHS[1])
+    given = problem(cells(3)["LSTM with peepholes"], SMALL, LENGTHS[1])
+    given = disturbed(given, h_mask=True, held=("drawn", "drawn"))
     inputs = inputs_of(given)
     refuse(given, inputs._replace(**{name: getattr(inputs, name).detach().to(torch.float32)}))
 
@@ -239,4 +245,4 @@ def test_options_that_there_are_not_are_refused(keep, precision):
     """bf16 is of float32 alone."""
     given = problem(cells(3)["LSTM"], SMALL)
     with pytest.raises(ShapeError):
-        torch.ops.unrolled.lstm(*inputs_of(given), False, keep, precision)
+        torch.ops.unrolled.lstm(*inputs_of(given), *How(False, precision), keep)

@@ -3,9 +3,9 @@
 import pytest
 import torch
 
-from problems import KINDS, Sizes, assert_close, cells, problem, run
+from problems import RECORDED, Sizes, assert_close, cells, problem, run
 from unrolled.kernels import native_calls
-from unrolled.kernels.native_calls import Inputs
+from unrolled.kernels.native_calls import How, Inputs
 from unrolled.kernels.native_kernel import NativeKernel
 from unrolled.kernels.reference import ReferenceKernel
 
@@ -20,7 +20,7 @@ def record_of(kernel, given, reverse):
 
 
 @pytest.mark.usefixtures("poisoned")
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECORDED)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("lengths", LENGTHS, ids=["dense", "ragged"])
 @pytest.mark.parametrize("reverse", [False, True])
@@ -37,11 +37,11 @@ def test_a_record_equals_the_references(kind, bias, lengths, reverse, grad, inst
 
 def kept(operator, given, keep, reverse=False):
     h_0, c_0 = (*given.state, None)[:2]
-    *weights, weight_hr = (*given.weights, None)[:5]
+    weights = (*given.weights, None, None)[:6]
     lengths = None if given.ragged is None else given.ragged.lengths_N
-    inputs = Inputs(given.x, h_0, c_0, *weights, weight_hr, lengths)
+    inputs = Inputs(given.x, h_0, c_0, *weights, lengths)
     with torch.no_grad():
-        return native_calls.forward(operator, inputs, reverse, keep, "full")
+        return native_calls.forward(operator, inputs, How(reverse), keep)
 
 
 @pytest.mark.parametrize("reverse", [False, True])
@@ -88,7 +88,7 @@ def test_nothing_is_kept_that_was_not_asked_for(kind, operator, keep, gates, cel
     assert (made.gates is not None, made.cells is not None) == (gates, cells_too)
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", RECORDED)
 def test_recomputing_keeps_less_for_the_backward_pass(kind):
     given = problem(cells(19)[kind], SIZES)
 

@@ -8,9 +8,11 @@ output (H, or the projection's size), B = gate blocks stacked in one weight matr
 
 from __future__ import annotations
 
+import dataclasses
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar, cast
 
+import torch
 from torch import Tensor
 
 State: TypeAlias = tuple[Tensor, ...]
@@ -25,15 +27,21 @@ WeightsT = TypeVar("WeightsT", bound=tuple[Tensor | None, ...])
 class Cell(ABC, Generic[WeightsT]):
     """One step of a recurrence; a subclass is final, frozen and holds its sizes and options.
 
-    `name` is what users call it; `gates` names the blocks of its stacked weights in their order;
-    `states` names what it carries; `weights_type` is the named tuple that `step` reads.
+    `name` is what users call it; `states` names what it carries; `weights_type` is the named tuple that `step`
+    reads; `torch_fields` names the dataclass fields that `torch.nn`'s cell has too.
     """
 
     name: ClassVar[str]
-    gates: ClassVar[tuple[str, ...]]
     states: ClassVar[tuple[str, ...]]
     weights_type: ClassVar[type[Any]]
+    torch_fields: ClassVar[frozenset[str]] = frozenset({"hidden_size", "bias"})
     hidden_size: int
+    _options: dict[str, object]
+
+    @property
+    @abstractmethod
+    def gates(self) -> tuple[str, ...]:
+        """Names of the blocks of the stacked weights, in their order."""
 
     @property
     def blocks(self) -> int:
@@ -50,13 +58,32 @@ class Cell(ABC, Generic[WeightsT]):
         """Width of what the cell puts out at each step (S)."""
         return self.state_sizes[0]
 
+    def __post_init__(self) -> None:
+        # At once rather than when first asked for: a compiler can't see through the lock of `cached_property`.
+        object.__setattr__(self, "_options", self._beyond_torch())
+
+    @property
+    def options(self) -> dict[str, object]:
+        """The options that make this another cell than `torch.nn`'s, by name."""
+        return self._options
+
+    def _beyond_torch(self) -> dict[str, object]:
+        fields: tuple[dataclasses.Field[Any], ...] = dataclasses.fields(cast(Any, self))
+        own = [field for field in fields if field.name not in self.torch_fields]
+        return {field.name: value for field in own if (value := getattr(self, field.name)) != field.default}
+
     @abstractmethod
     def parameter_shapes(self, input_size: int) -> dict[str, tuple[int, ...]]:
         """Shape of each parameter by its `torch.nn` name, in the order in which they are drawn."""
 
     @abstractmethod
-    def step(self, x_NF: Tensor, state: State, weights: WeightsT) -> tuple[State, Gates]:
-        """Advance one time step; return the new state and the gates before and after."""
+    def step(
+        self, x_NF: Tensor, state: State, weights: WeightsT, h_mask_NS: Tensor | None = None
+    ) -> tuple[State, Gates]:
+        """Advance one time step; return the new state and the gates before and after.
+
+        `h_mask_NS` multiplies h wherever it meets recurrent weights, and nowhere else.
+        """
 
 
 def stacked_shapes(rows: int, input_size: int, recurrent_size: int, bias: bool) -> dict[str, tuple[int, ...]]:
@@ -66,3 +93,13 @@ def stacked_shapes(rows: int, input_size: int, recurrent_size: int, bias: bool) 
         "weight_hh": (rows, recurrent_size),
     }
     return shapes | ({"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {})
+
+
+def masked(h_NS: Tensor, mask_NS: Tensor | None) -> Tensor:
+    """What of h meets the recurrent weights (Gal & Ghahramani 2016)."""
+    return h_NS if mask_NS is None else h_NS * mask_NS
+
+
+def clipped(values: Tensor, bound: float | None) -> Tensor:
+    """Values within ±bound."""
+    return values if bound is None else torch.clamp(values, -bound, bound)

@@ -31,6 +31,7 @@ class Call(NamedTuple):
     wants_gates: bool = False
     needs_grad: bool = False
     precision: str = "full"
+    noise: tuple[str, ...] = ()
 
 
 class Run(NamedTuple):
@@ -43,6 +44,27 @@ class Run(NamedTuple):
     output: Float[Tensor, "T N S"]
     state: State
     record: dict[str, Tensor] | None = None
+
+
+class Noise(NamedTuple):
+    """What disturbs a recurrence, drawn before it runs.
+
+    h_mask: Recurrent dropout: multiplies h wherever it meets recurrent weights, the same at every step.
+    hold: Zoneout, for each state of the cell: True where it stays as it was, (T, N, S); in evaluation the share of
+        the old state in the new one; None where a state is let alone. () for none at all.
+    """
+
+    h_mask: Float[Tensor, "N S"] | None = None
+    hold: tuple[Tensor | float | None, ...] = ()
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """The layer's arguments that it comes from."""
+        zoneout = any(held is not None for held in self.hold)
+        return ("recurrent_dropout",) * (self.h_mask is not None) + ("zoneout",) * zoneout
+
+
+QUIET: Final = Noise()
 
 
 class Options(NamedTuple):
@@ -80,6 +102,7 @@ class Kernel(ABC):
         *,
         ragged: Ragged | None = None,
         reverse: bool = False,
+        noise: Noise = QUIET,
         options: Options = DEFAULTS,
     ) -> Run:
         """Run all steps; `reverse` starts at each sequence's last valid step and goes back to 0."""
@@ -87,6 +110,12 @@ class Kernel(ABC):
     @abstractmethod
     def step(self, cell: Cell[Any], x_NF: Float[Tensor, "N F"], state: State, weights: Any) -> State:
         """Run a single step."""
+
+
+def foreign_problem(call: Call, known: tuple[str, ...] = ()) -> str:
+    """Say what `call` asks for beyond `torch.nn`'s cell of the same name and the `known` options; "" when nothing."""
+    options = [f"{name}={value!r}" for name, value in call.cell.options.items() if name not in known]
+    return ", ".join([*options, *(f"{kind}=" for kind in call.noise if kind not in known)])
 
 
 def rounding_problem(call: Call) -> str:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeAlias
+from functools import cache
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import torch
-from jaxtyping import Float, Int64
+from jaxtyping import Bool, Float, Int64
 from torch import Tensor
 
 from unrolled.kernels.native_library import library
@@ -42,7 +43,23 @@ class Inputs(NamedTuple):
     bias_ih: Float[Tensor, "B*H"] | None
     bias_hh: Float[Tensor, "B*H"] | None
     weight_hr: Float[Tensor, "S H"] | None
+    weight_peephole: Float[Tensor, "3 H"] | None
     lengths: Int64[Tensor, "N"] | None
+    h_mask: Float[Tensor, "N S"] | None = None
+    h_held: Bool[Tensor, "T N S"] | None = None
+    c_held: Bool[Tensor, "T N H"] | None = None
+
+
+class How(NamedTuple):
+    """How both passes run: everything about them that is no tensor.
+
+    h_rate, c_rate: Zoneout's share of the old state in the new one, where `h_held` and `c_held` do not say.
+    """
+
+    reverse: bool = False
+    precision: str = "full"
+    h_rate: float = 0.0
+    c_rate: float = 0.0
 
 
 class Outputs(NamedTuple):
@@ -69,6 +86,7 @@ class Derivatives(NamedTuple):
     bias_ih: Float[Tensor, "B*H"] | None
     bias_hh: Float[Tensor, "B*H"] | None
     weight_hr: Float[Tensor, "S H"] | None
+    weight_peephole: Float[Tensor, "3 H"] | None
 
 
 class Wanted(NamedTuple):
@@ -81,7 +99,11 @@ class Wanted(NamedTuple):
     @classmethod
     def of(cls, needs: Sequence[bool]) -> Wanted:
         """Read autograd's word on each field of `Inputs`."""
-        return cls(needs[0], any(needs[1:3]), any(needs[3:8]))
+        return cls(needs[0], any(needs[1:3]), any(needs[3:DIFFERENTIABLE]))
+
+
+DIFFERENTIABLE: Final = len(Derivatives._fields)
+"""How many of the `Inputs` can have derivatives: the first ones."""
 
 
 def allocate(cell: str, inputs: Inputs, keep: Keep) -> Outputs:
@@ -127,12 +149,13 @@ def empty(like: Tensor, *shape: int) -> Tensor:
     return lent
 
 
-def forward(cell: str, inputs: Inputs, reverse: bool, keep: Keep, precision: str) -> Outputs:
+def forward(cell: str, inputs: Inputs, how: How, keep: Keep) -> Outputs:
     """Run the forward pass."""
     inputs = _readable(inputs)
     made = allocate(cell, inputs, keep)
     library().forward(
-        *_layer(cell, inputs, reverse, precision),
+        *_layer(cell, inputs, how),
+        _extras(inputs, how),
         *_steps(made.output),
         made.h_n.data_ptr(),
         _address(made.c_n),
@@ -149,8 +172,7 @@ def backward(
     d_output: Float[Tensor, "T N S"] | None,
     d_h_n: Float[Tensor, "N S"] | None,
     d_c_n: Float[Tensor, "N H"] | None,
-    reverse: bool,
-    precision: str,
+    how: How,
     wanted: Wanted,
 ) -> Derivatives:
     """Run the backward pass on what the forward pass made."""
@@ -159,7 +181,8 @@ def backward(
     d_h_n, d_c_n = _contiguous(d_h_n), _contiguous(d_c_n)
     found = allocate_derivatives(inputs, wanted)
     library().backward(
-        *_layer(cell, inputs, reverse, precision),
+        *_layer(cell, inputs, how),
+        _extras(inputs, how, found.weight_peephole),
         *_steps(made.output),
         _address(made.gates),
         _address(made.cells),
@@ -167,7 +190,7 @@ def backward(
         _address(d_h_n),
         _address(d_c_n),
         *_steps(found.x),
-        *map(_address, found[1:]),
+        *map(_address, found[1:8]),
     )
     return found
 
@@ -182,24 +205,24 @@ def allocate_derivatives(inputs: Inputs, wanted: Wanted) -> Derivatives:
         like_input(inputs.x, inputs.x.shape[2]) if wanted.x else None,
         like(inputs.h_0, wanted.state),
         like(inputs.c_0, wanted.state),
-        *(like(weight, wanted.weights) for weight in inputs[3:8]),
+        *(like(weight, wanted.weights) for weight in inputs[3:DIFFERENTIABLE]),
     )
 
 
-def _layer(cell: str, inputs: Inputs, reverse: bool, precision: str) -> tuple[int | bool, ...]:
+def _layer(cell: str, inputs: Inputs, how: How) -> tuple[int | bool, ...]:
     """The arguments that both passes begin with, in csrc/module.cpp's order."""
-    x, h_0, c_0, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, lengths = inputs
+    x, h_0, c_0, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, _, lengths = inputs[:10]
     steps, batch, features = x.shape
     rows, width = weight_hh.shape
     return (
         CELLS[cell],
-        _BF16 if precision == "bf16" else _PRECISIONS[x.dtype],
+        _BF16 if how.precision == "bf16" else _PRECISIONS[x.dtype],
         steps,
         batch,
         features,
         rows // BLOCKS[cell],
         width,
-        reverse,
+        how.reverse,
         torch.get_num_threads(),
         _address(lengths),
         weight_ih.data_ptr(),
@@ -211,6 +234,29 @@ def _layer(cell: str, inputs: Inputs, reverse: bool, precision: str) -> tuple[in
         h_0.data_ptr(),
         _address(c_0),
     )
+
+
+def _extras(inputs: Inputs, how: How, d_peephole: Tensor | None = None) -> Any:
+    """What most layers do not have, as csrc/module.cpp's `Extras`."""
+    peephole, _, h_mask, h_held, c_held = inputs[8:]
+    if peephole is None and h_mask is None and h_held is None and c_held is None and not (how.h_rate or how.c_rate):
+        return _no_extras()
+    extras = library().Extras()
+    extras.peephole, extras.d_peephole, extras.h_mask = _address(peephole), _address(d_peephole), _address(h_mask)
+    extras.h, extras.c = _held(h_held, how.h_rate), _held(c_held, how.c_rate)
+    return extras
+
+
+def _held(held: Tensor | None, rate: float) -> Any:
+    state = library().Held()
+    state.data, state.time, state.batch = _steps(held)
+    state.rate = rate
+    return state
+
+
+@cache
+def _no_extras() -> Any:
+    return library().Extras()
 
 
 def _readable(inputs: Inputs) -> Inputs:

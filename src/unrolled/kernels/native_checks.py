@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import Problems, ShapeError
-from unrolled.kernels.native_calls import BLOCKS, Inputs, Outputs
+from unrolled.kernels.native_calls import BLOCKS, DIFFERENTIABLE, How, Inputs, Outputs
 
 _Expected: TypeAlias = tuple[str, Tensor | None, tuple[int, ...]]
 
@@ -20,25 +20,34 @@ _KEPT: Final = ("nothing", "states", "all")
 _PRECISIONS: Final = {"full": (torch.float32, torch.float64), "bf16": (torch.float32,)}
 
 
-def check_inputs(cell: str, inputs: Inputs, precision: str, keep: str = "nothing") -> None:
+def check_inputs(cell: str, inputs: Inputs, how: How, keep: str = "nothing") -> None:
     """Refuse inputs of a forward or backward pass by their shapes and types alone, as a compiler must."""
     found = _Findings(cell, inputs.x.dtype)
     x, weight_ih, weight_hh = inputs.x, inputs.weight_ih, inputs.weight_hh
     if x.dim() != 3 or weight_ih.dim() != 2 or weight_hh.dim() != 2:
         raise ShapeError(f"unrolled::{cell} expected x (T, N, F), weight_ih (B·H, F) and weight_hh (B·H, S).")
-    (_, batch, features), width, hidden = x.shape, weight_hh.shape[1], weight_hh.shape[0] // BLOCKS[cell]
+    (steps, batch, features), width, hidden = x.shape, weight_hh.shape[1], weight_hh.shape[0] // BLOCKS[cell]
     rows = BLOCKS[cell] * hidden
-    shapes = ((batch, width), (batch, hidden), (rows, features), (rows, width), (rows,), (rows,), (width, hidden))
-    found.compare(zip(Inputs._fields[1:8], inputs[1:8], shapes, strict=True))
-    if inputs.lengths is not None:
-        found.compare([("lengths", inputs.lengths, (batch,))], torch.int64)
+    shapes = (
+        *((batch, width), (batch, hidden), (rows, features), (rows, width), (rows,), (rows,)),
+        *((width, hidden), (3, hidden)),
+    )
+    found.compare(zip(Inputs._fields[1:DIFFERENTIABLE], inputs[1:DIFFERENTIABLE], shapes, strict=True))
+    found.compare([("h_mask", inputs.h_mask, (batch, width))])
+    found.compare([("lengths", inputs.lengths, (batch,))], torch.int64)
+    held = [("h_held", inputs.h_held, (steps, batch, width)), ("c_held", inputs.c_held, (steps, batch, hidden))]
+    found.compare(held, torch.bool)
     found.check(hidden > 0 and width > 0, "weight_hh must have elements.")
     found.check((inputs.bias_ih is None) == (inputs.bias_hh is None), "bias_ih and bias_hh go together.")
     found.check((inputs.c_0 is not None) == (cell == "lstm"), "An LSTM needs c_0, and no other cell has it.")
-    found.check(inputs.weight_hr is None or cell == "lstm", "Only an LSTM has weight_hr.")
+    for name in ("weight_hr", "weight_peephole", "c_held"):
+        found.check(getattr(inputs, name) is None or cell == "lstm", f"Only an LSTM has {name}.")
     found.check(inputs.weight_hr is not None or width == hidden, f"weight_hh must be ({rows}, {hidden}) here.")
     found.check(keep in _KEPT, f"keep must be one of {', '.join(_KEPT)}; got {keep!r}.")
-    found.check(x.dtype in _PRECISIONS.get(precision, ()), f"precision={precision!r} cannot be had in {x.dtype}.")
+    good = x.dtype in _PRECISIONS.get(how.precision, ())
+    found.check(good, f"precision={how.precision!r} cannot be had in {x.dtype}.")
+    for name, rate in (("h_rate", how.h_rate), ("c_rate", how.c_rate)):
+        found.check(0 <= rate < 1, f"{name} must be a share from 0 up to, not including, 1; got {rate}.")
     found.finish()
 
 

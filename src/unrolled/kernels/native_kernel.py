@@ -14,14 +14,16 @@ from torch.nn.functional import linear
 
 from unrolled.cells import Cell, GRUEquations, LSTMEquations, RNNEquations, State
 from unrolled.kernels import native_calls
-from unrolled.kernels.kernel import DEFAULTS, Call, Kernel, Options, Run
+from unrolled.kernels.kernel import DEFAULTS, QUIET, Call, Kernel, Noise, Options, Run, foreign_problem
 from unrolled.kernels.native_autograd import Recurrence
-from unrolled.kernels.native_calls import Inputs, Keep, Outputs
+from unrolled.kernels.native_calls import How, Inputs, Keep, Outputs
 from unrolled.kernels.native_library import absence
 from unrolled.kernels.native_ops import or_none, recurrence
+from unrolled.kernels.plain import is_plain
 from unrolled.kernels.ragged import Ragged
 
 _DTYPES: Final = (torch.float32, torch.float64)
+_OPTIONS: Final = ("peephole", "recurrent_dropout", "zoneout")
 
 
 @final
@@ -35,7 +37,9 @@ class NativeKernel(Kernel):
         if reason := absence():
             return reason
         if operator_name(call.cell) is None:
-            return f"there is no native code for {call.cell}"
+            return f"there is no native code for {call.cell.name}"
+        if foreign := foreign_problem(call, () if call.wants_gates else _OPTIONS):
+            return f"there is no native code for {foreign}" + (" that gives its gates" if call.wants_gates else "")
         if call.device != "cpu":
             return f"it runs on the CPU; the input is on {call.device}"
         if call.dtype not in _DTYPES:
@@ -55,15 +59,16 @@ class NativeKernel(Kernel):
         *,
         ragged: Ragged | None = None,
         reverse: bool = False,
+        noise: Noise = QUIET,
         options: Options = DEFAULTS,
     ) -> Run:
         """Run all steps at once; the reverse direction reads the same input from its end."""
-        inputs = _inputs(x_TNF, state, weights, ragged)
+        inputs = _inputs(x_TNF, state, weights, ragged, noise)
         differentiable = _needs_grad(inputs)
         keep: Keep = "all"
         if not options.record:
             keep = "nothing" if not differentiable else "states" if options.recompute else "all"
-        made = _forward(cell, inputs, (reverse, keep, options.precision), differentiable)
+        made = _forward(cell, inputs, _how(reverse, options.precision, noise), keep, differentiable)
         final = (made.h_n,) if made.c_n is None else (made.h_n, made.c_n)
         return Run(made.output, final, _record(cell, inputs, made, ragged, reverse) if options.record else None)
 
@@ -90,45 +95,41 @@ def operator_name(cell: Cell[Any]) -> str | None:
     return None
 
 
-def _inputs(x_TNF: Tensor, state: State, weights: Any, ragged: Ragged | None) -> Inputs:
+def _inputs(x_TNF: Tensor, state: State, weights: Any, ragged: Ragged | None, noise: Noise) -> Inputs:
     dtype = weights[0].dtype
     if x_TNF.dtype != dtype or state[0].dtype != dtype:  # under autocast alone: the layer refuses it otherwise
         x_TNF, *state_list = (tensor.to(dtype) for tensor in (x_TNF, *state))
         state = tuple(state_list)
     h_0, c_0 = state if len(state) == 2 else (state[0], None)
-    weight_hr = weights[4] if len(weights) > 4 else None
+    more = weights[4:6] if len(weights) > 4 else (None, None)
     lengths_N = None if ragged is None else ragged.lengths_N
-    return Inputs._make((x_TNF, h_0, c_0, *weights[:4], weight_hr, lengths_N))
+    if not noise.hold and noise.h_mask is None:
+        return Inputs(x_TNF, h_0, c_0, *weights[:4], *more, lengths_N)
+    held = [hold if isinstance(hold, Tensor) else None for hold in (*noise.hold, None, None)[:2]]
+    return Inputs(x_TNF, h_0, c_0, *weights[:4], *more, lengths_N, noise.h_mask, *held)
+
+
+def _how(reverse: bool, precision: str, noise: Noise) -> How:
+    if not noise.hold:
+        return How(reverse, precision)
+    rates = [0.0 if hold is None or isinstance(hold, Tensor) else hold for hold in (*noise.hold, None)[:2]]
+    return How(reverse, precision, *rates)
 
 
 def _needs_grad(inputs: Inputs) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in inputs)
 
 
-def _forward(cell: Cell[Any], inputs: Inputs, how: tuple[bool, Keep, str], differentiable: bool) -> Outputs:
-    """Call the kernel itself, with autograd or without; its operator only where something else looks on.
-
-    how: reverse, keep and precision.
-    """
+def _forward(cell: Cell[Any], inputs: Inputs, how: How, keep: Keep, differentiable: bool) -> Outputs:
+    """Call the kernel itself, with autograd or without; its operator only where something else looks on."""
     name = operator_name(cell)
     assert name is not None, "the registry chooses this kernel for its own cells alone"
-    if _is_plain(inputs.x):
+    if is_plain(inputs.x):
         if not differentiable:
-            return native_calls.forward(name, inputs, *how)
-        return Outputs._make(Recurrence.apply(name, *how, *inputs))  # type: ignore[no-untyped-call]
-    output, h_n, *rest = recurrence(name)(*inputs, *how)
+            return native_calls.forward(name, inputs, how, keep)
+        return Outputs._make(Recurrence.apply(name, how, keep, *inputs))  # type: ignore[no-untyped-call]
+    output, h_n, *rest = recurrence(name)(*inputs, *how, keep)
     return Outputs(output, h_n, *map(or_none, rest))
-
-
-def _is_plain(x: Tensor) -> bool:
-    """Whether `x` is memory and nothing else: no stand-in of a compiler, an export or a function transformation."""
-    return (
-        type(x) is Tensor
-        and not torch.compiler.is_compiling()
-        and torch._C._get_tracing_state() is None
-        and torch._C._len_torch_dispatch_stack() == 0
-        and torch._C._functorch.peek_interpreter_stack() is None
-    )
 
 
 def _record(cell: Cell[Any], inputs: Inputs, made: Outputs, ragged: Ragged | None, reverse: bool) -> dict[str, Tensor]:

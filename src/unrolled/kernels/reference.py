@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unrolled.cells import Cell, Gates, State
-from unrolled.kernels.kernel import DEFAULTS, Call, Kernel, Options, Run, rounding_problem
+from unrolled.kernels.kernel import DEFAULTS, QUIET, Call, Kernel, Noise, Options, Run, rounding_problem
 from unrolled.kernels.ragged import Ragged
 
 _OUTPUT: Final = "h"  # every cell's first state
@@ -37,6 +37,7 @@ class ReferenceKernel(Kernel):
         *,
         ragged: Ragged | None = None,
         reverse: bool = False,
+        noise: Noise = QUIET,
         options: Options = DEFAULTS,
     ) -> Run:
         """Run the equations step by step; a sequence's state stands still at its padded steps."""
@@ -45,7 +46,8 @@ class ReferenceKernel(Kernel):
             x_TNF = x_TNF.where(ragged.valid_TN1, 0)
         steps: list[Gates] = []
         for t in _order(len(x_TNF), reverse):
-            new, gates = cell.step(x_TNF[t], state, weights)
+            new, gates = cell.step(x_TNF[t], state, weights, noise.h_mask)
+            new = _zoned_out(new, state, noise, t)
             state = new if ragged is None else _hold(ragged.valid_TN1[t], new, state)
             names = dict(zip(cell.states, state, strict=True))
             steps.append(gates | names if options.record else {_OUTPUT: state[0]})
@@ -59,6 +61,20 @@ class ReferenceKernel(Kernel):
 
 def _order(steps: int, reverse: bool) -> range:
     return range(steps - 1, -1, -1) if reverse else range(steps)
+
+
+def _zoned_out(new: State, old: State, noise: Noise, t: int) -> State:
+    """Let units keep their states (Krueger et al. 2017, "Zoneout"); in evaluation, as much as they would on average."""
+    if not noise.hold:
+        return new
+    held = [hold[t] if isinstance(hold, Tensor) else hold for hold in noise.hold]
+    return tuple(_keep(h, n, o) for h, n, o in zip(held, new, old, strict=True))
+
+
+def _keep(held: Tensor | float | None, new: Tensor, old: Tensor) -> Tensor:
+    if isinstance(held, Tensor):
+        return torch.where(held, old, new)
+    return new if held is None else held * old + (1 - held) * new
 
 
 def _hold(valid_N1: Tensor, new: State, old: State) -> State:

@@ -13,7 +13,17 @@ from jaxtyping import Float
 from torch import _VF, Tensor
 
 from unrolled.cells import Cell, GRUEquations, LSTMEquations, RNNEquations, State
-from unrolled.kernels.kernel import DEFAULTS, Call, Kernel, Options, Run, rounding_problem
+from unrolled.kernels.kernel import (
+    DEFAULTS,
+    QUIET,
+    Call,
+    Kernel,
+    Noise,
+    Options,
+    Run,
+    foreign_problem,
+    rounding_problem,
+)
 from unrolled.kernels.ragged import Ragged, pack, pad
 
 
@@ -26,7 +36,9 @@ class TorchKernel(Kernel):
     def verdict(self, call: Call) -> str:
         """Refuse what `aten` does not offer: other cells, gates, sequences without any step."""
         if _routine_name(call.cell) is None:
-            return f"PyTorch has no routine for {call.cell}"
+            return f"PyTorch has no routine for {call.cell.name}"
+        if foreign := foreign_problem(call):
+            return f"PyTorch's routine does not have {foreign}"
         if call.wants_gates:
             return "PyTorch's routine does not give out its gates"
         if call.ragged and (call.empty_rows or call.batch == 0):
@@ -42,6 +54,7 @@ class TorchKernel(Kernel):
         *,
         ragged: Ragged | None = None,
         reverse: bool = False,
+        noise: Noise = QUIET,
         options: Options = DEFAULTS,
     ) -> Run:
         """Run the layer; the reverse direction reads a mirrored copy of the input."""
