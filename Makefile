@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test check clean
+.PHONY: demo test test-gpu check clean
 
 demo: $(STAMP)
 	$(BIN)/unrolled sample co2 -o out/demo/co2.csv
@@ -11,6 +11,9 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
+
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest tests/layers/test_device.py --device cuda
 
 check: $(STAMP)
 	$(BIN)/ruff check .

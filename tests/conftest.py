@@ -3,8 +3,17 @@ from __future__ import annotations
 import pytest
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--device", default="cpu", help="where tests/layers/test_device.py runs, such as cuda")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "needs_native: skipped, with the reason, where there are no native kernels")
+    if config.getoption("--device") == "cuda":
+        import torch
+
+        if not torch.cuda.is_available():
+            raise pytest.UsageError("--device cuda: this PyTorch sees no CUDA device.")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -7,6 +7,7 @@ import torch
 from torch.nn.utils.rnn import pack_sequence
 
 import unrolled.layers as ours
+from unrolled import init
 from unrolled.errors import ConfigError, DtypeError, ShapeError
 from unrolled.layers.arguments import check_layer_arguments
 
@@ -42,7 +43,8 @@ CALLS = [
      "a PackedSequence of F=6 features; its data is (6,). Pack sequences of (T=time, F) each."),
     (lambda: LSTM(pack_sequence([zeros(3, 2, 7)])), ShapeError, "its data is (3, 2, 7). Pack sequences of"),
     # types, dtypes and devices
-    (lambda: LSTM([[1.0]]), DtypeError, "expected a tensor or a PackedSequence; got list. Pass torch.as_tensor(x)."),
+    (lambda: LSTM([[1.0]]), DtypeError,
+     "expected a list of tensors (T=time, F=7), one a sequence; x[0] is a list of 1. Pass torch.as_tensor(x)."),
     (lambda: LSTM(zeros(3, 4, 7).double()), DtypeError,
      "LSTM's parameters are torch.float32; input is torch.float64. Convert it, .to(torch.float32)"),
     (lambda: LSTM(zeros(3, 4, 7).to("meta")), DtypeError, "LSTM's parameters are on cpu; input is on meta."),
@@ -85,7 +87,7 @@ CALLS = [
     (lambda: ours.LSTMCell(1, 3)(zeros(8, 2, 1)), ShapeError,
      "Is it a whole sequence? Pass one step of it, or use LSTM."),
     (lambda: ours.GRUCell(1, 3)(zeros(8, 2)), ShapeError, "expected one step (N=batch, F=1) or (F=1); got (8, 2)."),
-    (lambda: ours.GRUCell(1, 3)([1.0]), DtypeError, "GRUCell expected a tensor; got list."),
+    (lambda: ours.GRUCell(1, 3)([1.0]), DtypeError, "GRUCell expected a tensor; got a list of 1."),
     (lambda: ours.LSTMCell(1, 3)(zeros(8, 1), zeros(8, 3)), DtypeError,
      "expected hx to be a tuple (h_0, c_0); got Tensor."),
     (lambda: ours.GRUCell(1, 3)(zeros(8, 1), (zeros(8, 3),)), DtypeError, "expected h_0 to be a tensor; got tuple."),
@@ -127,10 +129,11 @@ GOOD = {
     "hidden_size": 4,
     "num_layers": None,
     "dropout": 0,
-    "proj_size": 0,
-    "kernel": "auto",
-    "precision": "full",
+    "forget_bias": None,
+    "states": 2,
 }
+CELL = {"bias": True, "proj_size": 0, "peephole": False, "cell_clip": None, "activation": "tanh"}
+HEADS = {"num_heads": 1, "forget_gate": "sigmoid"}
 
 
 @pytest.mark.parametrize(
@@ -145,18 +148,79 @@ GOOD = {
         ({"num_layers": 0}, ConfigError, "num_layers must be greater than zero; got 0."),
         ({"dropout": 1.5}, ConfigError, "dropout must be a number from 0 to 1"),
         ({"dropout": True}, ConfigError, "dropout must be a number from 0 to 1"),
-        ({"proj_size": 4}, ConfigError, "proj_size must be smaller than hidden_size; got 4 and 4."),
-        ({"proj_size": -1}, ConfigError, "proj_size must be positive"),
-        ({"proj_size": "2"}, DtypeError, "proj_size must be an int"),
-        ({"kernel": "refrence"}, ConfigError, "Did you mean 'reference'?"),
-        ({"precision": "fp8"}, ConfigError, "precision must be 'full' or 'bf16'; got 'fp8'."),
-        ({"flags": {"bias": 1}}, DtypeError, "bias must be True or False; got 1 (int)."),
+        ({"flags": {"bidirectional": 1}}, DtypeError, "bidirectional must be True or False; got 1 (int)."),
+        ({"forget_bias": "1"}, ConfigError, "forget_bias must be a number; got '1'."),
     ],
 )
 def test_a_wrong_argument(change, error, says):
-    arguments = GOOD | {"flags": {"bias": True}} | change
+    arguments = GOOD | {"flags": {"batch_first": True}, "cell_options": CELL, "options": {}} | change
     with pytest.raises(error, match=re.escape(says)):
         check_layer_arguments("LSTM", **arguments)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "says"),
+    [
+        ({"proj_size": 4}, ConfigError, "proj_size must be smaller than hidden_size; got 4 and 4."),
+        ({"proj_size": -1}, ConfigError, "proj_size must be positive"),
+        ({"proj_size": "2"}, DtypeError, "proj_size must be an int"),
+        ({"bias": 1}, DtypeError, "bias must be True or False; got 1 (int)."),
+        ({"peephole": "yes"}, DtypeError, "peephole must be True or False; got 'yes' (str)."),
+        ({"cell_clip": 0}, ConfigError, "cell_clip must be a number greater than zero, or None for no bound; got 0."),
+        ({"activation": "tahn"}, ConfigError, "activation='tahn' is no activation. There are relu, tanh"),
+        ({"activation": 3}, ConfigError, "activation must be a name or a function of a tensor; got 3."),
+        (HEADS | {"num_heads": 3}, ConfigError, "hidden_size=4 can't be split into num_heads=3 heads."),
+        (HEADS | {"forget_gate": "tanh"}, ConfigError, "forget_gate must be 'sigmoid' or 'exp'; got 'tanh'."),
+    ],
+)
+def test_a_wrong_option_of_a_cell(change, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        check_layer_arguments("LSTM", **GOOD, flags={}, cell_options=CELL | change, options={})
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "says"),
+    [
+        ({"kernel": "refrence"}, ConfigError, "Did you mean 'reference'?"),
+        ({"precision": "fp8"}, ConfigError, "precision must be 'full' or 'bf16'; got 'fp8'."),
+        ({"zonout": 0.1}, DtypeError, "There is no argument 'zonout'. Did you mean 'zoneout'?"),
+        ({"zoneout": 1.0}, ConfigError, "zoneout must be a probability from 0 up to, not including, 1; got 1.0."),
+        ({"zoneout": (0.1, 0.2, 0.3)}, ConfigError, "or a pair of them, for h and c; got (0.1, 0.2, 0.3)."),
+        ({"recurrent_dropout": -0.1}, ConfigError, "recurrent_dropout must be a probability"),
+        ({"weight_drop": True}, ConfigError, "weight_drop must be a probability"),
+        ({"residual": 1}, DtypeError, "residual must be True or False"),
+        ({"residual": True}, ConfigError, "no layer after the first has such. Leave residual out."),
+        (
+            {"initial_state": "random"},
+            ConfigError,
+            "initial_state must be 'zeros', 'learned' or a module; got 'random'.",
+        ),
+        ({"init": "glorot"}, ConfigError, "init must be 'torch', 'keras', ('chrono', steps) or a mapping"),
+        ({"init": "chrono"}, ConfigError, "init='chrono' needs the longest time in mind, as in init=('chrono', 100)"),
+    ],
+)
+def test_a_wrong_option_of_a_layer(options, error, says):
+    with pytest.raises(error, match=re.escape(says)):
+        check_layer_arguments("LSTM", **GOOD, flags={}, cell_options=CELL, options=options)
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (lambda: ours.GRU(2, 3, zoneout=(0.1, 0.1)), "this cell's only zoned-out state is h"),
+        (lambda: ours.SLSTM(2, 3, zoneout=0.1), "zoneout is defined for h and c; this cell has other states too."),
+        (lambda: ours.LSTM(2, 3, bias=False, forget_bias=1.0), "forget_bias is a bias, and bias=False leaves none."),
+        (
+            lambda: ours.LSTM(2, 3, bias=False, init=("chrono", 9)),
+            "init='chrono' draws biases, and bias=False leaves none.",
+        ),
+        (lambda: ours.RNN(2, 3, init=("chrono", 9)), "as derived for LSTM (f) and GRU (z); not for RNN."),
+        (lambda: ours.LSTM(2, 3, init={"weigth_hh": init.orthogonal()}), "Did you mean 'weight_hh'?"),
+    ],
+)
+def test_options_that_do_not_go_together(make, says):
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        make()
 
 
 def test_all_wrong_arguments_at_once():
@@ -167,12 +231,12 @@ def test_all_wrong_arguments_at_once():
         ours.LSTMCell(0, 0)
     with pytest.raises(ConfigError, match="3 problems") as caught:
         ours.RNN(0, -1, nonlinearity="gelu")
-    assert "nonlinearity must be" in caught.value.problems[2]
+    assert "nonlinearity='gelu' is no activation" in caught.value.problems[2]
     with pytest.raises(ConfigError, match="4 problems"):
         ours.RNNCell(0, -1, nonlinearity="gelu", kernel="none")
 
 
 @pytest.mark.parametrize("make", [lambda: ours.RNN(2, 3, 1, "gelu"), lambda: ours.RNNCell(2, 3, True, "gelu")])
 def test_nonlinearity(make):
-    with pytest.raises(ConfigError, match="nonlinearity must be 'tanh' or 'relu'; got 'gelu'"):
+    with pytest.raises(ConfigError, match=r"nonlinearity='gelu' is no activation\. There are relu, .* pass a function"):
         make()

@@ -6,15 +6,16 @@ Shapes: T = time, N = batch, F = input_size, H = hidden_size, L = num_layers, D 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Unpack, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.cells import GRUEquations
+from unrolled.cells import GRUEquations, Nonlinearity
 from unrolled.layers.one_step import RecurrentCell
+from unrolled.layers.options import LayerOptions
 from unrolled.layers.recurrent import RecurrentLayer
 
 
@@ -32,12 +33,14 @@ class GRU(RecurrentLayer):
         bidirectional: Whether a second set of weights reads the sequences backwards. Default: False.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        kernel: "auto" takes the first kernel that can run a call; a name ("native", "torch", "reference") takes
-            that one or raises `KernelError`.
-        precision: "full" computes in the parameters' type. "bf16" rounds the operands of every matrix product to
-            bfloat16; sums, states and results stay float32. So does `torch.autocast("cpu")`.
-        recompute: Whether training keeps only the states from forward to backward and computes the gates again,
-            which takes less memory and more time. In `eval()` mode that is always so.
+        reset_after: Whether the reset gate acts on W_hn·h, as in cuDNN and `torch.nn`, or on h (Cho et al. 2014).
+            Default: True.
+        preactivation_clip: Bound of what every nonlinearity is given (ONNX's `clip`). Default: none.
+        activation: Nonlinearity of n: a name, `Activation(name, alpha, beta)`, or a function of a tensor.
+            Default: "tanh".
+        recurrent_activation: That of the gates. Default: "sigmoid".
+        **options: What all layers have beyond `torch.nn`, explained at `LayerOptions`: initial_state, residual,
+            recurrent_dropout, zoneout, weight_drop, init, kernel, precision, recompute.
 
     Raises:
         ConfigError: An argument's value is wrong; the message lists all that are.
@@ -54,6 +57,7 @@ class GRU(RecurrentLayer):
     """
 
     kind: ClassVar[str] = "GRU"
+    equations: ClassVar[type[GRUEquations]] = GRUEquations
 
     def __init__(
         self,
@@ -67,25 +71,29 @@ class GRU(RecurrentLayer):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
-        kernel: str = "auto",
-        precision: str = "full",
-        recompute: bool = False,
+        reset_after: bool = True,
+        preactivation_clip: float | None = None,
+        activation: Nonlinearity = "tanh",
+        recurrent_activation: Nonlinearity = "sigmoid",
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
-            lambda width: GRUEquations(width, bias),
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,
-            bias=bias,
             batch_first=batch_first,
             dropout=dropout,
             bidirectional=bidirectional,
-            proj_size=0,
-            kernel=kernel,
-            precision=precision,
-            recompute=recompute,
             device=device,
             dtype=dtype,
+            cell_options={
+                "bias": bias,
+                "reset_after": reset_after,
+                "preactivation_clip": preactivation_clip,
+                "activation": activation,
+                "recurrent_activation": recurrent_activation,
+            },
+            options=options,
         )
         self.mode = "GRU"
 
@@ -152,6 +160,7 @@ class GRUCell(RecurrentCell):
     """
 
     kind: ClassVar[str] = "GRUCell"
+    equations: ClassVar[type[GRUEquations]] = GRUEquations
 
     def __init__(
         self,
@@ -161,16 +170,27 @@ class GRUCell(RecurrentCell):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
+        reset_after: bool = True,
+        preactivation_clip: float | None = None,
+        activation: Nonlinearity = "tanh",
+        recurrent_activation: Nonlinearity = "sigmoid",
+        init: Any = "torch",
         kernel: str = "auto",
     ) -> None:
         super().__init__(
-            lambda width: GRUEquations(width, bias),
             input_size=input_size,
             hidden_size=hidden_size,
-            bias=bias,
+            init=init,
             kernel=kernel,
             device=device,
             dtype=dtype,
+            cell_options={
+                "bias": bias,
+                "reset_after": reset_after,
+                "preactivation_clip": preactivation_clip,
+                "activation": activation,
+                "recurrent_activation": recurrent_activation,
+            },
         )
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:

@@ -7,15 +7,16 @@ S = proj_size or else H.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Unpack, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.cells import LSTMEquations
+from unrolled.cells import LSTMEquations, Nonlinearity
 from unrolled.layers.one_step import RecurrentCell
+from unrolled.layers.options import LayerOptions
 from unrolled.layers.recurrent import RecurrentLayer
 
 
@@ -34,12 +35,18 @@ class LSTM(RecurrentLayer):
         proj_size: Size to which each output is projected (Sak et al. 2014); 0, the default, for none.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        kernel: "auto" takes the first kernel that can run a call; a name ("native", "torch", "reference") takes
-            that one or raises `KernelError`.
-        precision: "full" computes in the parameters' type. "bf16" rounds the operands of every matrix product to
-            bfloat16; sums, states and results stay float32. So does `torch.autocast("cpu")`.
-        recompute: Whether training keeps only the states from forward to backward and computes the gates again,
-            which takes less memory and more time. In `eval()` mode that is always so.
+        peephole: Whether the gates i and f see c_(t−1), and o sees c_t (Gers & Schmidhuber 2000). Default: False.
+        layer_norm: Whether the products of x and of h, and c before its nonlinearity, are normalised over the units
+            (Ba et al. 2016, equations 20 to 22). Default: False.
+        coupled_gates: Whether i = 1 − f, so that the input gate has no weights (Greff et al. 2017). Default: False.
+        cell_clip: Bound of c, as it is kept. Default: none.
+        preactivation_clip: Bound of what the gates' nonlinearities are given (ONNX's `clip`). Default: none.
+        activation: Nonlinearity of g and of c: a name, `Activation(name, alpha, beta)`, or a function of a tensor.
+            Default: "tanh".
+        recurrent_activation: That of the gates. Default: "sigmoid".
+        forget_bias: What the biases of the forget gate add up to at first. Default: as `init` says.
+        **options: What all layers have beyond `torch.nn`, explained at `LayerOptions`: initial_state, residual,
+            recurrent_dropout, zoneout, weight_drop, init, kernel, precision, recompute.
 
     Raises:
         ConfigError: An argument's value is wrong; the message lists all that are.
@@ -56,6 +63,7 @@ class LSTM(RecurrentLayer):
     """
 
     kind: ClassVar[str] = "LSTM"
+    equations: ClassVar[type[LSTMEquations]] = LSTMEquations
 
     def __init__(
         self,
@@ -70,25 +78,38 @@ class LSTM(RecurrentLayer):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
-        kernel: str = "auto",
-        precision: str = "full",
-        recompute: bool = False,
+        peephole: bool = False,
+        layer_norm: bool = False,
+        coupled_gates: bool = False,
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
+        activation: Nonlinearity = "tanh",
+        recurrent_activation: Nonlinearity = "sigmoid",
+        forget_bias: float | None = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
-            lambda width: LSTMEquations(width, bias, proj_size),
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,
-            bias=bias,
             batch_first=batch_first,
             dropout=dropout,
             bidirectional=bidirectional,
-            proj_size=proj_size,
-            kernel=kernel,
-            precision=precision,
-            recompute=recompute,
             device=device,
             dtype=dtype,
+            cell_options={
+                "bias": bias,
+                "proj_size": proj_size,
+                "peephole": peephole,
+                "layer_norm": layer_norm,
+                "coupled_gates": coupled_gates,
+                "cell_clip": cell_clip,
+                "preactivation_clip": preactivation_clip,
+                "activation": activation,
+                "recurrent_activation": recurrent_activation,
+            },
+            options=options,
+            forget_bias=forget_bias,
         )
         self.mode = "LSTM"
 
@@ -143,7 +164,18 @@ class LSTMCell(RecurrentCell):
         bias: Whether the gates have biases. Default: True.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        kernel: As for `LSTM`.
+        peephole: Whether the gates i and f see c_(t−1), and o sees c_t (Gers & Schmidhuber 2000). Default: False.
+        layer_norm: Whether the products of x and of h, and c before its nonlinearity, are normalised over the units
+            (Ba et al. 2016, equations 20 to 22). Default: False.
+        coupled_gates: Whether i = 1 − f, so that the input gate has no weights (Greff et al. 2017). Default: False.
+        cell_clip: Bound of c, as it is kept. Default: none.
+        preactivation_clip: Bound of what the gates' nonlinearities are given (ONNX's `clip`). Default: none.
+        activation: Nonlinearity of g and of c: a name, `Activation(name, alpha, beta)`, or a function of a tensor.
+            Default: "tanh".
+        recurrent_activation: That of the gates. Default: "sigmoid".
+        forget_bias: What the biases of the forget gate add up to at first. Default: as `init` says.
+        init: As for `LayerOptions`.
+        kernel: As for `LayerOptions`.
 
     Raises:
         ConfigError, DtypeError: As `LSTM` does.
@@ -157,6 +189,7 @@ class LSTMCell(RecurrentCell):
     """
 
     kind: ClassVar[str] = "LSTMCell"
+    equations: ClassVar[type[LSTMEquations]] = LSTMEquations
 
     def __init__(
         self,
@@ -166,16 +199,35 @@ class LSTMCell(RecurrentCell):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
+        peephole: bool = False,
+        layer_norm: bool = False,
+        coupled_gates: bool = False,
+        cell_clip: float | None = None,
+        preactivation_clip: float | None = None,
+        activation: Nonlinearity = "tanh",
+        recurrent_activation: Nonlinearity = "sigmoid",
+        forget_bias: float | None = None,
+        init: Any = "torch",
         kernel: str = "auto",
     ) -> None:
         super().__init__(
-            lambda width: LSTMEquations(width, bias),
             input_size=input_size,
             hidden_size=hidden_size,
-            bias=bias,
+            init=init,
             kernel=kernel,
             device=device,
             dtype=dtype,
+            cell_options={
+                "bias": bias,
+                "peephole": peephole,
+                "layer_norm": layer_norm,
+                "coupled_gates": coupled_gates,
+                "cell_clip": cell_clip,
+                "preactivation_clip": preactivation_clip,
+                "activation": activation,
+                "recurrent_activation": recurrent_activation,
+            },
+            forget_bias=forget_bias,
         )
 
     def forward(self, x: Any, hx: Any = None) -> tuple[Tensor, Tensor]:

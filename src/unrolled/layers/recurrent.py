@@ -1,76 +1,95 @@
-"""What LSTM, GRU and RNN have in common: parameters, forward and trace, around any cell."""
+"""What LSTM, GRU, RNN and SLSTM have in common: parameters, forward and trace, around any cell."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import dropout
 
 from unrolled.cells import Cell
-from unrolled.layers.arguments import check_layer_arguments
+from unrolled.layers.arguments import check_layer_arguments, in_one_spelling
 from unrolled.layers.checks import check_call
-from unrolled.layers.forms import open_input
+from unrolled.layers.forms import Form, open_input
+from unrolled.layers.initial_state import LearnedState, check_initial_states
+from unrolled.layers.initialise import initialise
+from unrolled.layers.noise import NOTHING_HELD, Held, draw_h_mask, drop_weights
+from unrolled.layers.options import ReadOptions, zoneout_rates
 from unrolled.layers.spec import Spec
-from unrolled.layers.stack import Weights, run_layers
+from unrolled.layers.stack import States, Weights, run_layers
 from unrolled.layers.states import close_states, open_states
+from unrolled.layers.streaming import Stream
 from unrolled.layers.tracing import trace_layers
 from unrolled.trace import Trace
 
 
 class RecurrentLayer(nn.Module):
-    """A stack of one kind of cell, in one or two directions; LSTM, GRU and RNN give it their cells."""
+    """A stack of one kind of cell, in one or two directions.
+
+    A subclass is final and gives its `equations`, the cell's own options (every field of its dataclass but
+    `hidden_size`) and the `LayerOptions` that it was called with.
+    """
 
     kind: ClassVar[str]
+    equations: ClassVar[type[Any]]
+    rows_axis: ClassVar[int] = 1
+
+    initial_state: Any
+    residual: bool
+    recurrent_dropout: float
+    zoneout: Any
+    weight_drop: float
+    init: Any
+    kernel: str
+    precision: str
+    recompute: bool
 
     def __init__(
         self,
-        make_cell: Callable[[int], Cell[Any]],
         *,
         input_size: int,
         hidden_size: int | Sequence[int],
         num_layers: int | None,
-        bias: bool,
         batch_first: bool,
         dropout: float | int,
         bidirectional: bool,
-        proj_size: int,
-        kernel: str,
-        precision: str,
-        recompute: bool,
         device: Any,
         dtype: torch.dtype | None,
-        own_problem: str | None = None,
+        cell_options: Mapping[str, Any],
+        options: Mapping[str, Any],
+        forget_bias: float | None = None,
     ) -> None:
         super().__init__()
-        widths = check_layer_arguments(
+        widths, read = check_layer_arguments(
             self.kind,
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,
             dropout=dropout,
-            proj_size=proj_size,
-            kernel=kernel,
-            precision=precision,
-            flags={"bias": bias, "batch_first": batch_first, "bidirectional": bidirectional, "recompute": recompute},
-            own_problem=own_problem,
+            flags={"batch_first": batch_first, "bidirectional": bidirectional},
+            cell_options=cell_options,
+            forget_bias=forget_bias,
+            options=options,
+            states=len(self.equations.states),
         )
         self.input_size = input_size
         self.hidden_size = hidden_size if isinstance(hidden_size, int) else widths
         self.num_layers = len(widths)
-        self.bias = bias
         self.batch_first = batch_first
         self.dropout = float(dropout)
         self.bidirectional = bidirectional
-        self.proj_size = proj_size
-        self.kernel = kernel
-        self.precision = precision
-        self.recompute = recompute
-        self._cells = tuple(make_cell(width) for width in widths)
+        self.forget_bias = forget_bias
+        own = in_one_spelling(cell_options)
+        for name, value in ({"proj_size": 0} | own | _shallow(read)).items():
+            setattr(self, name, value)
+        self._cells: tuple[Cell[Any], ...] = tuple(self.equations(width, **own) for width in widths)
+        if read.initial_state == "learned":
+            self.initial_state = LearnedState(self.spec(), device, dtype)
         self._slots = self._register(device, dtype)
         self.reset_parameters()
         if dropout > 0 and self.num_layers == 1:
@@ -95,12 +114,12 @@ class RecurrentLayer(nn.Module):
         return slots
 
     def reset_parameters(self) -> None:
-        """Draw all parameters anew from U(−1/√H, 1/√H), in `torch.nn`'s order."""
+        """Draw all parameters anew, as `init` says: by default from U(−1/√H, 1/√H), in `torch.nn`'s order."""
         for cell, directions in zip(self._cells, self.weights(), strict=True):
-            bound = 1 / math.sqrt(cell.hidden_size)
             for weights in directions:
-                for weight in _present(weights):
-                    nn.init.uniform_(weight, -bound, bound)
+                initialise(cell, weights, self.init, self.forget_bias)
+        if isinstance(self.initial_state, LearnedState):
+            self.initial_state.reset_parameters()
 
     @property
     def all_weights(self) -> list[list[Tensor]]:
@@ -113,8 +132,8 @@ class RecurrentLayer(nn.Module):
     def extra_repr(self) -> str:
         """Every argument that is not at its default, in `torch.nn`'s form."""
         hidden = self.hidden_size if isinstance(self.hidden_size, int) else list(self.hidden_size)
-        rest = self._settings() | {name: getattr(self, name) for name in ("kernel", "precision", "recompute")}
-        shown = [f"{name}={rest[name]}" for name in _SHOWN if rest.get(name, _SHOWN[name]) != _SHOWN[name]]
+        rest = {name: getattr(self, name) for name in _SHOWN if hasattr(self, name)}
+        shown = [f"{name}={_brief(value)}" for name, value in rest.items() if value != _SHOWN[name]]
         if not isinstance(self.hidden_size, int):
             shown = [text for text in shown if not text.startswith("num_layers")]
         return ", ".join([str(self.input_size), str(hidden), *shown])
@@ -131,15 +150,18 @@ class RecurrentLayer(nn.Module):
             self.kernel,
             self.precision,
             self.recompute or not self.training,
+            self.training,
+            self.dropout,
+            self.residual,
+            self.recurrent_dropout,
+            zoneout_rates(self.zoneout, len(self.equations.states)) if self.zoneout else (),
         )
 
     def _settings(self) -> dict[str, Any]:
-        """All arguments by name, the cell's own options among them."""
-        own = {
-            name: getattr(self, name)
-            for name in ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional")
-        }
-        return dataclasses.asdict(self._cells[0]) | own  # type: ignore[call-overload, no-any-return]
+        """The arguments that say what the layer computes, by name; those that are no plain values, in words."""
+        cell = _shallow(self._cells[0])
+        own = ("input_size", "hidden_size", "num_layers", "batch_first", "dropout", "bidirectional", *_DISTURBING)
+        return {name: _plain(v) for name, v in (cell | {name: getattr(self, name) for name in own}).items()}
 
     def weights(self) -> Weights:
         """The cell's named tuple of parameters for each direction of each layer."""
@@ -155,17 +177,67 @@ class RecurrentLayer(nn.Module):
             for cell, directions in zip(self._cells, self._slots, strict=True)
         ]
 
-    def _run(self, x: Any, hx: Any, lengths: Any) -> tuple[Any, Any]:
+    def _run(self, x: Any, hx: Any, lengths: Any, held: Held = NOTHING_HELD) -> tuple[Any, Any]:
         spec, weights = self.spec(), self.weights()
         check_call(spec, x, hx, lengths, weights[0][0][0])
         form = open_input(x, lengths, self.batch_first)
-        states = open_states(spec, form, hx)
-        dropout = self.dropout if self.training else 0.0
+        states = self._first_states(spec, form, hx)
+        if self.weight_drop and self.training:
+            weights = _dropped(weights, self.weight_drop, held)
         finals = []
-        for layer in run_layers(spec, form.x, form.ragged, states, weights, dropout=dropout):
+        for layer in run_layers(spec, form.x, form.ragged, states, weights, held=held):
             finals.append([run.state for run in layer.runs])
             output = layer.output
         return form.output(output), close_states(spec, form, finals)
+
+    def _first_states(self, spec: Spec, form: Form, hx: Any) -> States:
+        if hx is not None or isinstance(self.initial_state, str):
+            return open_states(spec, form, hx)
+        states: States = self.initial_state(form.x, None if form.ragged is None else form.ragged.lengths_N)
+        check_initial_states(spec, form.x.shape[1], states)
+        return states
+
+    def stream(self, truncate: int | None = None) -> Stream:
+        """Begin a stateful run: a `Stream`, which takes one step or a chunk at a time and gives a whole run's numbers.
+
+        Args:
+            truncate: After how many steps the graph is cut for truncated backpropagation through time; by default
+                never, so that gradients too are those of the whole run.
+
+        Returns:
+            A `Stream` of this layer, which it does not copy.
+
+        Raises:
+            ConfigError: The layer is bidirectional, or `truncate` is no whole number greater than zero.
+        """
+        return Stream(self, truncate)
+
+    def _stream_problem(self) -> str:
+        """Say why there can be no stream; "" when there can."""
+        return f"{self.kind} is bidirectional" if self.bidirectional else ""
+
+    def _stream_check(self, x: Any, lengths: Any) -> None:
+        check_call(self.spec(), x, None, lengths, self.weights()[0][0][0])
+
+    def _stream_start(self, x: Any, lengths: Any) -> Any:
+        """What a call without hx starts from, in the form of hx."""
+        spec, form = self.spec(), open_input(x, lengths, self.batch_first)
+        return close_states(spec, form, self._first_states(spec, form, None))
+
+    def _stream_masks(self, x: Any) -> dict[str, Tensor]:
+        """Draw what a whole run in training draws once, in its order."""
+        masks = {}
+        if self.weight_drop:
+            for k, (weights,) in enumerate(self.weights()):
+                masks[f"weight_hh_l{k}"] = dropout(torch.ones_like(weights.weight_hh), self.weight_drop)
+        if self.recurrent_dropout:
+            spec, form = self.spec(), open_input(x, None, self.batch_first)
+            masks |= {f"h_l{k}": draw_h_mask(spec, cell, form.x) for k, cell in enumerate(spec.cells)}
+        return masks
+
+    def _stream_form(self, states: Any) -> Any:
+        """Bring loaded states, nested tuples, into the form of hx, which they have."""
+        return states
 
     def trace(self, x: Any, hx: Any = None, lengths: Any = None) -> Trace:
         """Run once and keep everything that happened inside.
@@ -186,8 +258,23 @@ class RecurrentLayer(nn.Module):
         """
         spec, weights = self.spec(), self.weights()
         check_call(spec, x, hx, lengths, weights[0][0][0])
-        return trace_layers(spec, self._settings(), weights, x, hx, lengths)
+        start = partial(self._first_states, hx=hx)
+        return trace_layers(spec, self._settings(), weights, x, start, lengths)
 
+
+def _dropped(weights: Weights, rate: float, held: Held) -> Weights:
+    """Drop recurrent weights, each layer's as `held` says where it does."""
+    return [
+        [drop_weights(w, rate, held.get(f"weight_hh_l{k}")) for w in directions] for k, directions in enumerate(weights)
+    ]
+
+
+def _shallow(values: Any) -> dict[str, Any]:
+    """A dataclass's fields that `torch.nn` or this project names; its values as they are."""
+    return {field.name: getattr(values, field.name) for field in dataclasses.fields(values)}
+
+
+_DISTURBING: Final = ("residual", "recurrent_dropout", "zoneout", "weight_drop", "initial_state")
 
 _SHOWN: Final[dict[str, Any]] = {
     "proj_size": 0,
@@ -197,11 +284,30 @@ _SHOWN: Final[dict[str, Any]] = {
     "dropout": 0.0,
     "bidirectional": False,
     "nonlinearity": "tanh",
-    "kernel": "auto",
-    "precision": "full",
-    "recompute": False,
-}
+    "num_heads": 1,
+    "forget_gate": "sigmoid",
+    "reset_after": True,
+    "peephole": False,
+    "layer_norm": False,
+    "coupled_gates": False,
+    "cell_clip": None,
+    "preactivation_clip": None,
+    "activation": "tanh",
+    "recurrent_activation": "sigmoid",
+    "forget_bias": None,
+} | _shallow(ReadOptions())
 """Arguments in the order of `extra_repr`, with the defaults that it leaves out."""
+
+
+def _brief(value: Any) -> str:
+    return type(value).__name__ if isinstance(value, nn.Module) else str(value)
+
+
+def _plain(value: Any) -> Any:
+    """The value where a file can hold it, else its name."""
+    if value is None or isinstance(value, bool | int | float | str | tuple | list):
+        return value
+    return str(getattr(value, "__name__", _brief(value)))
 
 
 def _present(weights: Sequence[Tensor | None]) -> list[Tensor]:

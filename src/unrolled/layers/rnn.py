@@ -6,17 +6,16 @@ Shapes: T = time, N = batch, F = input_size, H = hidden_size, L = num_layers, D 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, cast, overload
+from typing import Any, ClassVar, Unpack, overload
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence
 
-from unrolled.cells import RNNEquations
-from unrolled.cells.rnn import Nonlinearity
-from unrolled.layers.arguments import nonlinearity_problem
+from unrolled.cells import Nonlinearity, RNNEquations
 from unrolled.layers.one_step import RecurrentCell
+from unrolled.layers.options import LayerOptions
 from unrolled.layers.recurrent import RecurrentLayer
 
 
@@ -27,7 +26,7 @@ class RNN(RecurrentLayer):
         input_size: Features of the input (F).
         hidden_size: Hidden units (H) of every layer, or a list with one width a layer.
         num_layers: Stacked layers; 1 by default, or the length of the list that `hidden_size` is.
-        nonlinearity: "tanh", the default, or "relu".
+        nonlinearity: "tanh", the default, "relu", or any other name, `Activation(name, alpha, beta)` or function.
         bias: Whether there are biases. Default: True.
         batch_first: Whether input and output are (N, T, F) rather than (T, N, F). It says nothing of the
             states. Default: False.
@@ -35,12 +34,9 @@ class RNN(RecurrentLayer):
         bidirectional: Whether a second set of weights reads the sequences backwards. Default: False.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        kernel: "auto" takes the first kernel that can run a call; a name ("native", "torch", "reference") takes
-            that one or raises `KernelError`.
-        precision: "full" computes in the parameters' type. "bf16" rounds the operands of every matrix product to
-            bfloat16; sums, states and results stay float32. So does `torch.autocast("cpu")`.
-        recompute: Whether training keeps only the states from forward to backward and computes the gates again,
-            which takes less memory and more time. In `eval()` mode that is always so.
+        preactivation_clip: Bound of what every nonlinearity is given (ONNX's `clip`). Default: none.
+        **options: What all layers have beyond `torch.nn`, explained at `LayerOptions`: initial_state, residual,
+            recurrent_dropout, zoneout, weight_drop, init, kernel, precision, recompute.
 
     Raises:
         ConfigError: An argument's value is wrong; the message lists all that are.
@@ -57,13 +53,15 @@ class RNN(RecurrentLayer):
     """
 
     kind: ClassVar[str] = "RNN"
+    equations: ClassVar[type[RNNEquations]] = RNNEquations
+    nonlinearity: Nonlinearity
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int | Sequence[int],
         num_layers: int | None = None,
-        nonlinearity: str = "tanh",
+        nonlinearity: Nonlinearity = "tanh",
         bias: bool = True,
         batch_first: bool = False,
         dropout: float | int = 0.0,
@@ -71,29 +69,26 @@ class RNN(RecurrentLayer):
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
-        kernel: str = "auto",
-        precision: str = "full",
-        recompute: bool = False,
+        preactivation_clip: float | None = None,
+        **options: Unpack[LayerOptions],
     ) -> None:
         super().__init__(
-            lambda width: RNNEquations(width, bias, cast(Nonlinearity, nonlinearity)),
             input_size=input_size,
             hidden_size=hidden_size,
             num_layers=num_layers,
-            bias=bias,
             batch_first=batch_first,
             dropout=dropout,
             bidirectional=bidirectional,
-            proj_size=0,
-            kernel=kernel,
-            precision=precision,
-            recompute=recompute,
             device=device,
             dtype=dtype,
-            own_problem=nonlinearity_problem(nonlinearity),
+            cell_options={
+                "bias": bias,
+                "nonlinearity": nonlinearity,
+                "preactivation_clip": preactivation_clip,
+            },
+            options=options,
         )
-        self.nonlinearity = nonlinearity
-        self.mode = f"RNN_{nonlinearity.upper()}"
+        self.mode = f"RNN_{self.nonlinearity.upper()}" if isinstance(self.nonlinearity, str) else "RNN"
 
     @overload
     def forward(self, x: PackedSequence, hx: Any = None, lengths: None = None) -> tuple[PackedSequence, Any]: ...
@@ -142,7 +137,7 @@ class RNNCell(RecurrentCell):
         input_size: Features of the input (F).
         hidden_size: Hidden units (H).
         bias: Whether there are biases. Default: True.
-        nonlinearity: "tanh", the default, or "relu".
+        nonlinearity: "tanh", the default, "relu", or any other name, `Activation(name, alpha, beta)` or function.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
         kernel: As for `RNN`.
@@ -159,29 +154,34 @@ class RNNCell(RecurrentCell):
     """
 
     kind: ClassVar[str] = "RNNCell"
+    equations: ClassVar[type[RNNEquations]] = RNNEquations
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
         bias: bool = True,
-        nonlinearity: str = "tanh",
+        nonlinearity: Nonlinearity = "tanh",
         device: Any = None,
         dtype: torch.dtype | None = None,
         *,
+        preactivation_clip: float | None = None,
+        init: Any = "torch",
         kernel: str = "auto",
     ) -> None:
         super().__init__(
-            lambda width: RNNEquations(width, bias, cast(Nonlinearity, nonlinearity)),
             input_size=input_size,
             hidden_size=hidden_size,
-            bias=bias,
+            init=init,
             kernel=kernel,
             device=device,
             dtype=dtype,
-            own_problem=nonlinearity_problem(nonlinearity),
+            cell_options={
+                "bias": bias,
+                "nonlinearity": nonlinearity,
+                "preactivation_clip": preactivation_clip,
+            },
         )
-        self.nonlinearity = nonlinearity
 
     def forward(self, x: Any, hx: Any = None) -> Tensor:
         """Advance one step: x (N, F) and hx (N, H) to the new h (N, H); or all without N.

@@ -13,7 +13,7 @@ Shape: TypeAlias = tuple[int, ...]
 
 
 class Spec(NamedTuple):
-    """One recurrent layer module as it stands at the time of a call."""
+    """One recurrent layer module as it stands at the time of a call; `zoneout` has a rate for each state, or is ()."""
 
     kind: str
     input_size: int
@@ -24,6 +24,11 @@ class Spec(NamedTuple):
     kernel: str
     precision: str
     recompute: bool
+    training: bool
+    dropout: float
+    residual: bool
+    recurrent_dropout: float
+    zoneout: tuple[float, ...]
 
     @property
     def directions(self) -> int:
@@ -32,8 +37,14 @@ class Spec(NamedTuple):
 
     @property
     def states(self) -> tuple[str, ...]:
-        """Names of what the cells carry."""
-        return self.cells[0].states
+        """Names of what the cells carry; none where the cells are no business of the one who asks."""
+        return self.cells[0].states if self.cells else ()
+
+    @property
+    def noise(self) -> tuple[str, ...]:
+        """The arguments that disturb the recurrence of this call."""
+        dropped = self.training and self.recurrent_dropout > 0
+        return ("recurrent_dropout",) * dropped + ("zoneout",) * bool(self.zoneout)
 
     def input_sizes(self) -> list[int]:
         """Number of features that each layer reads."""

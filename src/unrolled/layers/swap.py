@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from torch import nn
@@ -21,16 +22,19 @@ _OURS: Final[dict[type[nn.Module], type[nn.Module]]] = {
     nn.RNNCell: RNNCell,
 }
 _THEIRS: Final = {ours: theirs for theirs, ours in _OURS.items()}
+_OF_ANY_MODULE: Final = ("_buffers", "_non_persistent_buffers_set", "_modules")
 _BUILT_WITH: Final = ("input_size", "hidden_size", "num_layers", "bias", "batch_first", "bidirectional")
-_FROM_TORCH: Final = "_replaced_from_torch"
+_SET_ASIDE: Final = "_set_aside_by_replace"
+"""Only on layers that `replace` made: what the user had set under a name that our layers use themselves."""
 
 
 def replace(model: nn.Module) -> nn.Module:
     """Swap every `torch.nn` LSTM, GRU, RNN and their cells inside `model` for ours.
 
-    The new layers hold the very same parameter objects, so optimisers and `state_dict` go on as before; the
-    training flag and hooks move along. Subclasses and layers whose weights are parametrised are left alone:
-    their forward may be something else.
+    The new layers hold the very same parameter objects, so optimisers and `state_dict` go on as before; buffers,
+    submodules, hooks with the handles that remove them, the training flag and whatever else was set on a layer
+    move along. A layer that is registered in two places stays one layer. Subclasses, layers whose weights are
+    parametrised and layers with a `forward` of their own are left alone: they may compute something else.
 
     Args:
         model: Changed in place; may itself be such a layer, which cannot be.
@@ -90,27 +94,31 @@ def _check_model(verb: str, model: object) -> None:
 def _swap(module: nn.Module, convert: Callable[[nn.Module], nn.Module], done: dict[nn.Module, nn.Module]) -> nn.Module:
     """Convert a tree; a module that occurs twice is converted once and stays shared."""
     if module not in done:
-        done[module] = convert(module)
-        for name, child in module._modules.items():
-            if child is not None and (new := _swap(child, convert, done)) is not child:
-                module._modules[name] = new
+        done[module] = new = convert(module)
+        done[new] = new
+        for name, child in new._modules.items():
+            if child is not None and (swapped := _swap(child, convert, done)) is not child:
+                new._modules[name] = swapped
     return done[module]
 
 
 def _to_ours(old: nn.Module) -> nn.Module:
-    if type(old) not in _OURS:
+    if type(old) not in _OURS or "forward" in vars(old):
         return old
     new = _build(_OURS[type(old)], old)
-    if new._parameters.keys() != old._parameters.keys():
+    if not new._parameters.keys() <= old._parameters.keys():
         return old
-    setattr(new, _FROM_TORCH, True)
-    return _carry(old, new)
+    added = _added(old)
+    aside = {name: added.pop(name) for name in list(added) if hasattr(new, name)}
+    vars(new)[_SET_ASIDE] = aside
+    return _carry(old, new, added)
 
 
 def _to_theirs(old: nn.Module) -> nn.Module:
-    if type(old) not in _THEIRS or not getattr(old, _FROM_TORCH, False):
+    if type(old) not in _THEIRS or _SET_ASIDE not in vars(old) or "forward" in vars(old):
         return old
-    return _carry(old, _build(_THEIRS[type(old)], old))
+    added = _added(old)
+    return _carry(old, _build(_THEIRS[type(old)], old), added | added.pop(_SET_ASIDE))
 
 
 def _build(kind: type[nn.Module], old: nn.Module) -> nn.Module:
@@ -123,15 +131,26 @@ def _build(kind: type[nn.Module], old: nn.Module) -> nn.Module:
     return kind(**arguments, device="meta")
 
 
-def _carry(old: nn.Module, new: nn.Module) -> nn.Module:
+def _added(old: nn.Module) -> dict[str, Any]:
+    """What was set on a layer after it was made, beyond parameters, buffers and submodules."""
+    made_with = vars(_build(type(old), old))
+    return {name: value for name, value in vars(old).items() if name not in made_with}
+
+
+def _carry(old: nn.Module, new: nn.Module, added: dict[str, Any]) -> nn.Module:
     if hasattr(old, "dropout"):
         # Set rather than passed: the constructor's warning was given when the user made the layer.
         new.dropout = old.dropout
     for name, parameter in old._parameters.items():
         setattr(new, name, parameter)
     for name, value in vars(old).items():
-        if "_hook" in name:
+        if "_hook" in name or name in _OF_ANY_MODULE:
             # The same dictionaries, so that the handles that the user holds still remove.
             vars(new)[name] = value
+    hooks: Iterable[Any] = new._load_state_dict_pre_hooks.values()
+    for hook in hooks:
+        if getattr(hook, "with_module", False):
+            hook.module = weakref.ref(new)  # PyTorch hands these hooks the layer that they were registered on
+    vars(new).update(added)
     new.training = old.training
     return new
