@@ -7,11 +7,15 @@ from typing import Final
 from unrolled.errors import ConfigError, KernelError, did_you_mean
 from unrolled.kernels.kernel import Call, Kernel
 from unrolled.kernels.native_kernel import NativeKernel
+from unrolled.kernels.onnx_kernel import OnnxKernel, is_exporting
 from unrolled.kernels.reference import ReferenceKernel
 from unrolled.kernels.torch_kernel import TorchKernel
 
 KERNELS: Final[tuple[Kernel, ...]] = (NativeKernel(), TorchKernel(), ReferenceKernel())
 """Every kernel, the preferred first."""
+
+_EXPORTED: Final = (OnnxKernel(), *KERNELS)
+"""Those of a layer that is being exported to ONNX; the first is none that a user could choose at any other time."""
 
 
 def kernel_names() -> tuple[str, ...]:
@@ -42,7 +46,7 @@ def choose(call: Call, name: str = "auto") -> Kernel:
     if problem := kernel_problem(name):
         raise ConfigError(problem)
     reasons = []
-    for kernel in KERNELS:
+    for kernel in _EXPORTED if is_exporting() else KERNELS:
         if name in ("auto", kernel.name):
             verdict = kernel.verdict(call)
             if verdict == "yes":
