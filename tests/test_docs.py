@@ -35,7 +35,7 @@ def test_the_readmes_python_runs(number: int, tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_readmes_links_lead_somewhere() -> None:
-    links = re.findall(r"\]\(((?!http)[^)#]+)", README)
+    links = re.findall(r"\]\(((?!http)[^)#\s]+)", README)
     assert links
     assert [link for link in links if not (ROOT / link).exists()] == []
 

@@ -12,6 +12,7 @@ from .layers import AdditiveScore as AdditiveScore
 from .layers import GRUCell as GRUCell
 from .layers import Info as Info
 from .layers import InitialStateFromInput as InitialStateFromInput
+from .layers import LayerOptions as LayerOptions
 from .layers import LSTMCell as LSTMCell
 from .layers import Pool as Pool
 from .layers import RNNCell as RNNCell

@@ -8,6 +8,7 @@ from .info import info as info
 from .initial_state import InitialStateFromInput as InitialStateFromInput
 from .lstm import LSTM as LSTM
 from .lstm import LSTMCell as LSTMCell
+from .options import LayerOptions as LayerOptions
 from .pool import pool as pool
 from .pool_modules import AdditiveScore as AdditiveScore
 from .pool_modules import Pool as Pool
