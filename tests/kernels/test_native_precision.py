@@ -36,7 +36,9 @@ def test_errors_are_at_most_four_times_those_of_torch(kind, sizes, ragged, rever
     lengths = [max(1, length) for length in lengths_of(sizes.steps, sizes.batch)] if ragged else None
     given = problem(cells(sizes.hidden)[kind], sizes, lengths, torch.float32)
     exact = solve(ReferenceKernel(), given.to(torch.float64), reverse=reverse)
-    allowed = relative_errors(solve(TorchKernel(), given, reverse=reverse), exact)
+    # What torch.nn has no routine for is held to PyTorch's operators in the equations' order.
+    peer = ReferenceKernel() if given.cell.options else TorchKernel()
+    allowed = relative_errors(solve(peer, given, reverse=reverse), exact)
     for isa in instruction_sets:
         for recompute in (False, True):
             found = solve(NativeKernel(), given, reverse=reverse, recompute=recompute)

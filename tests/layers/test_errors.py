@@ -183,7 +183,9 @@ def test_a_wrong_option_of_a_cell(change, error, says):
     [
         ({"kernel": "refrence"}, ConfigError, "Did you mean 'reference'?"),
         ({"precision": "fp8"}, ConfigError, "precision must be 'full' or 'bf16'; got 'fp8'."),
-        ({"zonout": 0.1}, DtypeError, "There is no argument 'zonout'. Did you mean 'zoneout'?"),
+        ({"zonout": 0.1}, DtypeError, "LSTM has no argument 'zonout'. Did you mean 'zoneout'?"),
+        ({"peephol": True}, DtypeError, "LSTM has no argument 'peephol'. Did you mean 'peephole'?"),
+        ({"reset_after": True}, DtypeError, "LSTM has no argument 'reset_after'. GRU has it."),
         ({"zoneout": 1.0}, ConfigError, "zoneout must be a probability from 0 up to, not including, 1; got 1.0."),
         ({"zoneout": (0.1, 0.2, 0.3)}, ConfigError, "or a pair of them, for h and c; got (0.1, 0.2, 0.3)."),
         ({"recurrent_dropout": -0.1}, ConfigError, "recurrent_dropout must be a probability"),

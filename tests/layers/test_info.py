@@ -106,3 +106,23 @@ def test_the_kernel_named_is_the_one_that_runs(monkeypatch):
             ran.clear()
             getattr(ours, kind)(2, 3, kernel=asked)(x)
             assert ran == {expected}
+
+
+class Own(nn.Module):
+    def forward(self, x_t, state):
+        return x_t, x_t
+
+
+def test_a_stack_layer_by_layer():
+    stack = ours.Stack([ours.LSTMCell(2, 3), Own(), ours.GRUCell(3, 4, kernel="reference")])
+    with torch.no_grad():
+        about = ours.info(stack, torch.randn(5, 2, 2), [0, 4])
+    chosen = "native" if NATIVE_IS_THERE else "reference"
+    assert [choice.chosen for choice in about.choices] == [chosen, "a module of its own", "reference"]
+    assert about.choices[2].reasons["reference"] == "chosen by kernel='reference'"
+    assert "input (T=5, N=2, F=2), ragged with empty rows" in about.input
+    assert "  layer 1: a module of its own" in str(about).splitlines()
+
+
+def test_a_stack_of_own_modules_alone():
+    assert ours.info(ours.Stack([Own()]), torch.randn(5, 2, 2)).choices[0].chosen == "a module of its own"

@@ -143,6 +143,12 @@ def test_states_from_the_input_are_chains_of_tanh(kind, widths, lengths, bias):
     assert_equals_the_loops(layer, x, lengths)
 
 
+def test_states_from_an_input_of_another_width_are_refused():
+    start = ours.InitialStateFromInput(6, 5)
+    with pytest.raises(ShapeError, match="made with input_size=6; the input has 7 features"):
+        ours.LSTM(7, 5, initial_state=start)(torch.zeros(4, 3, 7))
+
+
 @pytest.mark.parametrize("kind", ["LSTM", "GRU", "RNN"])
 def test_learned_states_begin_as_zeros_and_are_learned(kind):
     layer = getattr(ours, kind)(F, [5, 3], initial_state="learned", bidirectional=True, dtype=torch.float64)

@@ -37,7 +37,7 @@ def check_layer_arguments(
     check_flags(found, flags)
     _check_dropout(found, dropout)
     _check_cell_options(found, cell_options, widths)
-    read = read_options(found, options, states)
+    read = read_options(found, kind, options, states, cell_options)
     check_biases(found, cell_options.get("bias", True), forget_bias, read.init)
     if read.residual is True and widths:
         _check_residual(found, widths, cell_options.get("proj_size", 0))

@@ -16,7 +16,7 @@ from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.cells import Cell
 from unrolled.errors import ConfigError, ShapeError
-from unrolled.kernels import Ragged, Run
+from unrolled.kernels import Call, Ragged, Run
 from unrolled.layers.checks import check_call, check_input
 from unrolled.layers.findings import Findings
 from unrolled.layers.forms import Form, as_padded, open_input
@@ -25,7 +25,7 @@ from unrolled.layers.noise import NOTHING_HELD, Held, draw_h_mask
 from unrolled.layers.options import Zoneout, zoneout_rates
 from unrolled.layers.own_cell import run_own
 from unrolled.layers.spec import Spec
-from unrolled.layers.stack import LayerRun, chain_layers, run_cell, side_by_side
+from unrolled.layers.stack import LayerRun, chain_layers, describe_call, run_cell, side_by_side
 from unrolled.layers.stack_checks import Place, check_hx, check_made_states, check_stack, label
 from unrolled.layers.stack_states import LearnedStates, begin, close_entries, named_finals, open_entry
 from unrolled.layers.streaming import Stream
@@ -238,6 +238,23 @@ class Stack(nn.Module):
             check_hx(found, layers, hx, sizes.batch, like)
             check_lengths(found, "Stack", lengths, sizes.time, sizes.batch, sizes.carried_by)
         found.finish(ShapeError, "Stack cannot run this call")
+
+    def describe_calls(self, x: Any, lengths: Any = None) -> list[list[tuple[Call, str] | None]]:
+        """Describe each direction's call to the kernels' registry, with the kernel asked for; checked.
+
+        None stands for a module of one's own, which no kernel runs.
+        """
+        layers = self._layers()
+        self._check(layers, x, None, lengths)
+        form = open_input(x, lengths, self.batch_first)
+        return [[self._describe_call(place, form) for place in layer] for layer in layers]
+
+    def _describe_call(self, place: Place, form: Form) -> tuple[Call, str] | None:
+        if place.cell is None:
+            return None
+        spec, weights = self._spec(place.cell, place.module), _weights(place.cell, place.module)
+        call = describe_call(spec, 0, form.x, form.ragged, (begin(place, form.x),), (weights,), record=False)
+        return call._replace(features=place.reads or call.features), spec.kernel
 
     def _spec(self, cell: Cell[Any] | None, module: Any) -> Spec:
         """One cell as a layer of its own; what lies between layers is not its business."""

@@ -5,14 +5,13 @@ from __future__ import annotations
 import platform
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import torch
-from torch import Tensor
-from torch.nn.utils.rnn import PackedSequence
 
 from unrolled.errors import ConfigError, DtypeError
 from unrolled.kernels import KERNELS, Call, explain, native_state
+from unrolled.layers.cell_stack import Stack
 from unrolled.layers.checks import check_call
 from unrolled.layers.forms import open_input
 from unrolled.layers.gru import GRU
@@ -29,6 +28,10 @@ class Choice(NamedTuple):
 
     chosen: str | None
     reasons: dict[str, str]
+
+
+_OWN: Final = Choice("a module of its own", {})
+"""Of a layer of a stack that no kernel runs."""
 
 
 @dataclass(frozen=True)
@@ -98,20 +101,21 @@ def info(layer: Any = None, x: Any = None, lengths: Any = None) -> Info:
         if x is not None:
             raise ConfigError("info was given an input but no layer. Call info(layer, x).")
         return general
-    if not isinstance(layer, RecurrentLayer | RecurrentCell):
+    if not isinstance(layer, RecurrentLayer | RecurrentCell | Stack):
         raise DtypeError(
             f"info expected one of unrolled's layers; got {type(layer).__name__}. "
             "unrolled.replace(model) swaps those of torch.nn."
         )
     calls = [] if x is None else _calls(layer, x, lengths)
+    first = next((call[0] for call in calls if call), None)
     return Info(
         general.versions,
         general.threads,
         general.kernels,
         general.native,
         layer=repr(layer),
-        input=_describe(calls[0]) if calls else "Pass an input to see which kernel runs it.",
-        choices=tuple(_choice(call, layer.kernel) for call in calls),
+        input=_describe(first) if first else "" if calls else "Pass an input to see which kernel runs it.",
+        choices=tuple(_choice(*call) if call else _OWN for call in calls),
     )
 
 
@@ -130,7 +134,17 @@ def _versions() -> dict[str, str]:
     }
 
 
-def _calls(layer: RecurrentLayer | RecurrentCell, x: Tensor | PackedSequence, lengths: Any) -> list[Call]:
+_Asked: TypeAlias = tuple[Call, str]
+"""A call, and the kernel that was asked for."""
+
+
+def _calls(layer: RecurrentLayer | RecurrentCell | Stack, x: Any, lengths: Any) -> list[_Asked | None]:
+    if isinstance(layer, Stack):
+        return [directions[0] for directions in layer.describe_calls(x, lengths)]
+    return [(call, layer.kernel) for call in _calls_of_one_kind(layer, x, lengths)]
+
+
+def _calls_of_one_kind(layer: RecurrentLayer | RecurrentCell, x: Any, lengths: Any) -> list[Call]:
     if isinstance(layer, RecurrentCell):
         if lengths is not None:
             raise ConfigError(f"info was given lengths, but {layer.kind} runs a single step. Leave lengths out.")

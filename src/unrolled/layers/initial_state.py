@@ -98,6 +98,7 @@ class InitialStateFromInput(nn.Module):
         super().__init__()
         widths = [hidden_size] if isinstance(hidden_size, int) else list(hidden_size)
         _check_sizes(input_size, widths, states)
+        self.input_size = input_size
         self.directions = 2 if bidirectional else 1
         self.states = states
         pairs = list(zip([input_size, *widths[:-1]], widths, strict=True))
@@ -108,7 +109,16 @@ class InitialStateFromInput(nn.Module):
         )
 
     def forward(self, x: Float[Tensor, "T N F"], lengths: Int64[Tensor, "N"] | None = None) -> list[list[State]]:
-        """Return the states of each layer and direction; a sequence without any step starts from zeros."""
+        """Return the states of each layer and direction; a sequence without any step starts from zeros.
+
+        Raises:
+            ShapeError: x has another number of features than `input_size`.
+        """
+        if x.shape[-1] != self.input_size:
+            raise ShapeError(
+                f"InitialStateFromInput was made with input_size={self.input_size}; "
+                f"the input has {x.shape[-1]} features."
+            )
         firsts = [_first_step(x, lengths, reverse) for reverse in (False, True)[: self.directions]]
         chains = [self._chain(k, firsts[k // self.states]) for k in range(len(self.chains))]
         return [

@@ -5,13 +5,14 @@ Shapes: T = time, N = batch, H = hidden units.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from numbers import Real
 from typing import Any, Final, Literal, TypeAlias, TypedDict, final
 
 from torch import Tensor, nn
 
+from unrolled.cells import GRUEquations, LSTMEquations, RNNEquations, SLSTMEquations
 from unrolled.errors import did_you_mean
 from unrolled.kernels.registry import kernel_problem
 from unrolled.layers.findings import Findings
@@ -77,11 +78,17 @@ class ReadOptions:
 OPTION_NAMES: Final = tuple(field.name for field in fields(ReadOptions))
 
 
-def read_options(found: Findings, options: Mapping[str, Any], states: int) -> ReadOptions:
-    """Note everything that is wrong with a layer's options; `states` is how many the cell carries."""
+def read_options(
+    found: Findings, kind: str, options: Mapping[str, Any], states: int, own: Iterable[str] = ()
+) -> ReadOptions:
+    """Note everything that is wrong with a layer's options.
+
+    states: How many the cell carries.
+    own: Names of the arguments that this kind of layer has besides.
+    """
     for name in options:
         if name not in OPTION_NAMES:
-            found.add_type(f"There is no argument {name!r}.{did_you_mean(name, OPTION_NAMES)}")
+            found.add_type(f"{kind} has no argument {name!r}.{_instead(name, (*own, *OPTION_NAMES))}")
     read = ReadOptions(**{name: value for name, value in options.items() if name in OPTION_NAMES})
     for name in ("recurrent_dropout", "weight_drop"):
         found.check(_is_rate(getattr(read, name)), _rate_problem(name, getattr(read, name)))
@@ -93,6 +100,15 @@ def read_options(found: Findings, options: Mapping[str, Any], states: int) -> Re
     for problem in filter(None, (kernel_problem(read.kernel), precision_problem(read.precision))):
         found.add(problem)
     return read
+
+
+def _instead(name: str, known: Iterable[str]) -> str:
+    """Who has such an argument, or which was probably meant."""
+    cells = (LSTMEquations, GRUEquations, RNNEquations, SLSTMEquations)
+    having = [cell.name for cell in cells if name in cell.__dataclass_fields__]
+    return (
+        f" {' and '.join(having)} {'has' if len(having) == 1 else 'have'} it." if having else did_you_mean(name, known)
+    )
 
 
 def check_flags(found: Findings, flags: Mapping[str, Any]) -> None:

@@ -51,7 +51,7 @@ def check_stack(
         found.add(f"dropout must be a number from 0 to 1, the probability of a zero; got {dropout!r}.")
     places = [place for layer in layers for place in layer]
     known = [len(place.cell.states) for place in places if place.cell]
-    read = read_options(found, options, 2 if 2 in known or not known else min(known))
+    read = read_options(found, "Stack", options, 2 if 2 in known or not known else min(known))
     if not flags["share"]:
         _check_repeats(found, places)
     _check_sizes(found, layers, flags["share"])
