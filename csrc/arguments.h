@@ -39,6 +39,9 @@ struct Hold {
     explicit operator bool() const { return data != nullptr || rate != 0; }
 };
 
+// What layer normalisation keeps of a step besides 8·H numbers: 4, and zeros up to whole cache lines.
+constexpr idx kept_besides = 16;
+
 // One layer in one direction, as both passes read it.
 struct Layer {
     CellKind cell;
@@ -56,11 +59,17 @@ struct Layer {
     const void* h_0;              // (N, S) or null: zeros
     const void* c_0;              // (N, H), LSTM only; or null: zeros
     const void* peephole;         // (3, H), LSTM only: what i, f and o see of c; or null: nothing
+    const void* norm_ih;          // (4·H), LSTM only: gains of layer normalisation; or null: none, like the next three
+    const void* norm_hh;          // (4·H)
+    const void* norm_c;           // (H)
+    const void* norm_c_bias;      // (H): the shift; or null: zeros
     const void* h_mask;           // (N, S): multiplies h wherever it meets weight_hh; or null: no such mask
     Hold h_hold, c_hold;          // S and H wide; c: LSTM only
 
     bool holds() const { return h_hold || c_hold; }
     bool masks() const { return h_mask != nullptr; }
+    bool normalises() const { return norm_ih != nullptr; }
+    idx gates_width() const { return normalises() ? 8 * hidden + kept_besides : 4 * hidden; }
     bool projects() const { return weight_hr != nullptr; }
     bool rounds() const { return precision == Precision::bf16; }
 };
@@ -71,7 +80,8 @@ struct Forward : Layer {
     Steps output;  // S wide
     void* h_n;     // (N, S)
     void* c_n;     // (N, H), LSTM only
-    Steps gates;   // LSTM i, f, g, o; GRU r, z, n and W_hn·h + b_hn: 4·H wide; or null: not wanted
+    Steps gates;   // gates_width() wide, or null: not wanted. LSTM i, f, g, o; GRU r, z, n and W_hn·h + b_hn; LSTM with layer
+                   // normalisation: what csrc/norm.h keeps, in an order that depends on the instruction set
     Steps cells;   // LSTM c, as it was kept: H wide; or null: not wanted
 };
 
@@ -79,7 +89,7 @@ struct Forward : Layer {
 // Each derivative that is null is not computed.
 struct Backward : Layer {
     Steps output;         // S wide, as written by the forward pass
-    Steps gates;          // 4·H wide, or null: computed again
+    Steps gates;          // gates_width() wide, or null: computed again
     Steps cells;          // H wide, LSTM only
     Steps d_output;       // S wide; or null: zeros. Padding is never read
     const void* d_h_n;    // (N, S) or null: zeros
@@ -93,6 +103,10 @@ struct Backward : Layer {
     void* d_bias_hh;      // (B·H)
     void* d_weight_hr;    // (S, H)
     void* d_peephole;     // (3, H); like the six
+    void* d_norm_ih;      // (4·H); like the six, and so are the next three
+    void* d_norm_hh;      // (4·H)
+    void* d_norm_c;       // (H)
+    void* d_norm_c_bias;  // (H)
 };
 
 // Zoneout's bytes, for Hold: 1 with `probability`, less than 1, else 0.

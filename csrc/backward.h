@@ -27,9 +27,10 @@ struct BackwardWeights {
     Panels<T> panels;
     PackedColumns<T> to_x, to_h;  // (B·H in panel order, F or S); joint: `to_h` gives [x | h], or h alone
     PackedColumns<T> to_m;        // projection: (S, H)
+    Norms<T> norms;
     idx x_columns;                // of the joint product: F, or 0 where no d_x is wanted
 
-    BackwardWeights(const Backward& layer, Carver& carver) : panels{layer.hidden, Cell::gates} {
+    BackwardWeights(const Backward& layer, Carver& carver) : panels{layer.hidden, Cell::gates}, norms(layer, panels, carver) {
         x_columns = Cell::apart || !layer.d_x ? 0 : layer.features;
         to_h = reserve(carver, x_columns + layer.width, panels.all_columns());
         if (Cell::apart && layer.d_x) to_x = reserve(carver, layer.features, panels.all_columns());
@@ -39,6 +40,7 @@ struct BackwardWeights {
     void pack(const Backward& layer) const {
         const T* weight_x = static_cast<const T*>(layer.weight_ih);
         const T* weight_h = static_cast<const T*>(layer.weight_hh);
+        for (idx p = 0; p < panels.count(); ++p) norms.pack(layer, p);
         for (idx p = 0; p < panels.count(); ++p)
             panels.for_columns(p, [&](idx column, idx row) {
                 const idx k = panels.first_column(p) + column;
@@ -82,6 +84,7 @@ struct WeightSums {
     T* of_h;
     T* of_m;         // projection: (S, H filled up)
     T* of_peephole;  // (3, H)
+    NormSums<T> of_norms;
 
     WeightSums(const Backward& layer, T* memory)
         : panels{layer.hidden, Cell::gates}, operands{layer.features, layer.width}, hidden(layer.hidden) {
@@ -89,13 +92,14 @@ struct WeightSums {
         of_h = of_x + x_rows() * panels.count() * panels.widest();
         of_m = of_h + h_rows() * panels.count() * panels.widest();
         of_peephole = of_m + (layer.projects() ? layer.width * m_stride() : 0);
+        of_norms = {panels, of_peephole + (layer.peephole != nullptr ? 3 * layer.hidden : 0)};
     }
 
     static idx size(const Backward& layer) {
         const WeightSums sums(layer, nullptr);
         const idx rows = sums.x_rows() + sums.h_rows();
         return rows * sums.panels.count() * sums.panels.widest() + (layer.projects() ? layer.width * sums.m_stride() : 0) +
-               (layer.peephole != nullptr ? 3 * layer.hidden : 0);
+               (layer.peephole != nullptr ? 3 * layer.hidden : 0) + (Cell::normalises ? NormSums<T>::size(sums.panels) : 0);
     }
 
     idx x_rows() const { return Cell::apart ? 1 + operands.features : 1 + operands.features + operands.width; }
@@ -121,11 +125,15 @@ struct WeightSums {
     T h_sum(idx p, idx row, idx column) const { return of_h[(p * h_rows() + row) * panels.widest() + column]; }
 
     T d_weight_ih(idx p, idx column, idx feature) const { return x_sum(p, 1 + feature, column); }
-    T d_bias_ih(idx p, idx column) const { return x_sum(p, 0, column); }
+    T d_bias_ih(idx p, idx column) const {
+        return Cell::normalises ? of_norms.of_shift[panels.first_column(p) + column] : x_sum(p, 0, column);
+    }
     T d_weight_hh(idx p, idx column, idx unit) const {
         return Cell::apart ? h_sum(p, unit, column) : x_sum(p, operands.h() + unit, column);
     }
-    T d_bias_hh(idx p, idx column) const { return Cell::apart ? h_sum(p, operands.width, column) : x_sum(p, 0, column); }
+    T d_bias_hh(idx p, idx column) const {
+        return Cell::apart && !Cell::normalises ? h_sum(p, operands.width, column) : d_bias_ih(p, column);
+    }
 
   private:
     void add_panel(idx p, const T* a, idx a_stride, const T* b, idx b_stride, idx depth, T* sums, idx rows) const {
@@ -150,13 +158,13 @@ struct BackwardSpace {
     T* d_m;           // projection: (rows, H)
     T* d_c;           // (rows, H)
     T* sums;          // for gates computed again
-    T* gates_again;   // (rows, 4·H)
+    T* gates_again;   // (rows, gates_width())
     T* c_again;       // (rows, H): c before it was held, too
     T* h_again;       // (rows, H): h before it was held, too
     T* zeros;         // (H)
     T* h_aside;       // (rows, S): where h is held, what goes straight to the step before
     T* c_aside;       // (rows, H): likewise
-    T* d_masked;      // (rows, S): where x's and h's sums are apart and h is masked
+    T* d_masked;      // (rows, S): where h is masked, but not where it goes straight to the next step
     T **x, **output, **before, **gates, **cells, **cells_before, **d_output, **d_x_at;
     std::size_t bytes;
 
@@ -165,8 +173,8 @@ struct BackwardSpace {
         const bool projects = layer.projects(), again = computes_gates<Cell>(layer);
         chunk_rows = rows_of_chunk(rows);
         // An odd number of cache lines from row to row, so that rows don't fall on each other in the cache.
-        operand_stride = odd_lines(Operands{layer.features, layer.width}.size());
-        d_stride = odd_lines(panels.all_columns() + panels.widest());
+        operand_stride = odd_lines<T>(Operands{layer.features, layer.width}.size());
+        d_stride = odd_lines<T>(panels.all_columns() + panels.widest());
         hidden_stride = round_up(layer.hidden, lanes<T>);
         width_stride = round_up(layer.width, lanes<T>);
         d_operand_stride = round_up(layer.features + layer.width, lanes<T>) + 4 * lanes<T>;
@@ -181,21 +189,19 @@ struct BackwardSpace {
         d_m = carver.take<T>(projects ? rows * hidden_stride : 0);
         d_c = carver.take<T>(Cell::has_cell ? rows * hidden_stride : 0);
         const idx most = rows > panels.count() ? rows : panels.count();
-        sums = carver.take<T>(again ? (Cell::apart ? 2 : 1) * most * panels.widest() : 0);
-        gates_again = carver.take<T>(again ? rows * Cell::saved * layer.hidden : 0);
+        sums = carver.take<T>(again ? Gates<T, Cell>::sums_size(panels, rows) : 0);
+        gates_again = carver.take<T>(again ? rows * layer.gates_width() : 0);
         c_again = carver.take<T>((again && Cell::has_cell) || layer.c_hold ? rows * hidden_stride : 0);
         h_again = carver.take<T>(again || layer.h_hold ? rows * hidden_stride : 0);
         zeros = carver.take<T>(round_up(layer.hidden, lanes<T>) + lanes<T>);
         h_aside = carver.take<T>(layer.h_hold ? rows * width_stride : 0);
         c_aside = carver.take<T>(layer.c_hold ? rows * hidden_stride : 0);
-        d_masked = carver.take<T>(Cell::apart && layer.masks() ? rows * d_operand_stride : 0);
+        d_masked = carver.take<T>(Cell::straight && layer.masks() ? rows * d_operand_stride : 0);
         for (T*** at : {&x, &output, &before, &gates, &cells, &cells_before, &d_output, &d_x_at}) *at = carver.take<T*>(most);
         bytes = carver.used();
     }
 
   private:
-    static idx odd_lines(idx elements) { return (round_up(elements, 64 / sizeof(T)) / (64 / sizeof(T)) | 1) * (64 / sizeof(T)); }
-
     // Whole steps, and at least one.
     static idx rows_of_chunk(idx rows) { return rows > full_chunk ? rows : full_chunk / (rows > 0 ? rows : 1) * rows; }
 };
@@ -246,7 +252,8 @@ class BackwardBlock {
         if (layer_.h_hold) set_h_aside(s, rows, to);
         if (layer_.c_hold) set_c_aside(s, rows);
         if (layer_.projects()) unproject(rows, to);
-        for (idx p = 0; p < weights_.panels.count(); ++p) {
+        if constexpr (Cell::normalises) Cell::backward(to);
+        for (idx p = 0; !Cell::normalises && p < weights_.panels.count(); ++p) {
             to.units = weights_.panels.units_of(p);
             to.first = weights_.panels.first_unit(p);
             Cell::backward(to);
@@ -302,6 +309,7 @@ class BackwardBlock {
         for (idx r = 0; r < rows; ++r) {
             const idx at = r * space_.hidden_stride;
             set_aside_row(space_.d_c + at, space_.c_aside + at, held(layer_.c_hold, block_, r, s), hidden);
+            if (Cell::normalises) continue;  // this one finds its c by itself
             const T *gates = space_.gates[r], *before = space_.cells_before[r];
             T* c = space_.c_again + at;
             for (idx j = 0; j < hidden; ++j) c[j] = gates[hidden + j] * before[j] + gates[j] * gates[2 * hidden + j];
@@ -351,7 +359,7 @@ class BackwardBlock {
         to.before_stride = space_.operand_stride;
         to.c = space_.c_again;
         to.c_stride = space_.hidden_stride;
-        for (idx r = 0; r < rows; ++r) space_.gates[r] = space_.gates_again + r * Cell::saved * layer_.hidden;
+        for (idx r = 0; r < rows; ++r) space_.gates[r] = space_.gates_again + r * layer_.gates_width();
         to.gates = space_.gates;
         to.peephole = static_cast<const T*>(layer_.peephole);
         if constexpr (Cell::has_cell)
@@ -380,6 +388,8 @@ class BackwardBlock {
         to.d_stride = space_.d_stride;
         to.peephole = static_cast<const T*>(layer_.peephole);
         to.d_peephole = sums_ == nullptr ? nullptr : sums_->of_peephole;
+        to.norms = &weights_.norms;
+        to.d_norms = sums_ == nullptr ? nullptr : &sums_->of_norms;
         return to;
     }
 
@@ -410,8 +420,9 @@ class BackwardBlock {
         const idx stride = space_.d_operand_stride;
         T* d_x = space_.d_operands;
         if constexpr (Cell::apart) {
-            const T* start = layer_.masks() ? nullptr : d_h();
-            T* to = layer_.masks() ? space_.d_masked : d_h();
+            const bool aside = Cell::straight && layer_.masks();
+            const T* start = Cell::straight && !aside ? d_h() : nullptr;
+            T* to = aside ? space_.d_masked : d_h();
             weights_.to_h.times({d_h_sums, space_.d_stride, nullptr, 0, 0, start, stride, to, stride}, rows);
             d_x = space_.d_x;
             if (layer_.d_x) weights_.to_x.times({d_sums, space_.d_stride, nullptr, 0, 0, nullptr, 0, d_x, stride}, rows);
@@ -426,9 +437,9 @@ class BackwardBlock {
     // From the derivative of the masked h to that of h.
     void unmask(idx rows) const {
         for (idx r = 0; r < rows; ++r) {
-            T* d = (Cell::apart ? space_.d_masked : d_h()) + r * space_.d_operand_stride;
+            T* d = (Cell::straight ? space_.d_masked : d_h()) + r * space_.d_operand_stride;
             multiply_row(d, mask_of<T>(layer_, block_, r), layer_.width);
-            if (Cell::apart) add_row(d_h() + r * space_.d_operand_stride, d, layer_.width);
+            if (Cell::straight) add_row(d_h() + r * space_.d_operand_stride, d, layer_.width);
         }
     }
 
@@ -505,6 +516,9 @@ void write_gradients(const Backward& layer, const WeightSums<T, Cell>& sums, idx
         for (idx k = 0; k < layer.width; ++k) d_hh[k] = sums.d_weight_hh(p, column, k);
         if (layer.d_bias_ih) static_cast<T*>(layer.d_bias_ih)[row] = sums.d_bias_ih(p, column);
         if (layer.d_bias_hh) static_cast<T*>(layer.d_bias_hh)[row] = sums.d_bias_hh(p, column);
+        const idx k = sums.panels.first_column(p) + column;
+        if (layer.d_norm_ih) static_cast<T*>(layer.d_norm_ih)[row] = sums.of_norms.of_gain_x[k];
+        if (layer.d_norm_hh) static_cast<T*>(layer.d_norm_hh)[row] = sums.of_norms.of_gain_h[k];
     });
 }
 
@@ -536,7 +550,12 @@ void backward(const Backward& layer) {
     shared.add_up();
     parallel(layer.threads, shared.weights.panels.count(), [&](int, idx p) { write_gradients(layer, sums(0), p); });
     if (layer.projects()) write_projection(layer, sums(0));
-    if (layer.d_peephole != nullptr) copy_row(static_cast<T*>(layer.d_peephole), sums(0).of_peephole, 3 * layer.hidden);
+    const auto write = [&](void* to, const T* from, idx count) {
+        if (to != nullptr) copy_row(static_cast<T*>(to), from, count);
+    };
+    write(layer.d_peephole, sums(0).of_peephole, 3 * layer.hidden);
+    write(layer.d_norm_c, sums(0).of_norms.of_gain_c, layer.hidden);
+    write(layer.d_norm_c_bias, sums(0).of_norms.of_shift_c, layer.hidden);
 }
 
 }  // namespace unrolled::UNROLLED_ISA

@@ -8,13 +8,19 @@
 
 namespace unrolled::UNROLLED_ISA {
 
-// Where one panel's units are. Arrays of rows have a stride; those of the caller, an address for each row.
+// What layer normalisation needs besides, and makes: csrc/norm.h.
+template <class T>
+struct Norms;
+template <class T>
+struct NormSums;
+
+// Where one panel's units are, or under layer normalisation those of all panels. Arrays of rows have a stride; those of the caller, an address for each row.
 template <class T>
 struct Forwards {
     idx rows, units, first;  // units of the panel; the first one's number
     idx hidden;
-    const T* sums;    // gate by gate, U apart; a row every sums_stride
-    const T* h_sums;  // GRU: the part of h, apart from that of x
+    T* sums;    // gate by gate, U apart; a row every sums_stride
+    T* h_sums;  // the part of h, where it is apart from that of x
     idx sums_stride;
     const T* h_before;  // GRU: a row every before_stride
     idx before_stride;
@@ -28,6 +34,7 @@ struct Forwards {
     idx gates_ahead, cells_ahead;  // from a row's address to that of the next step, for the cache
     const T* peephole;             // LSTM: what i, f and o see of c, `hidden` apart; or null
     idx peephole_stride;           // 0; the panel's units where a row stands for a panel
+    const Norms<T>* norms;         // of layer normalisation; or null
 };
 
 template <class T>
@@ -46,12 +53,14 @@ struct Backwards {
     T* d_c;  // LSTM: from the later steps, replaced by what goes to the step before
     idx d_c_stride;
     T* d_sums;    // in panel order, from this panel's first column; a row every d_stride
-    T* d_h_sums;  // GRU: of the sums of h alone
+    T* d_h_sums;  // of the sums of h, where they are apart
     idx d_stride;
     T* m;  // LSTM with projection: o·tanh(c) goes here, a row every m_stride; or null
     idx m_stride;
     const T* peephole;  // LSTM: as in Forwards
     T* d_peephole;      // their derivatives, added to; `hidden` apart; or null where not wanted
+    const Norms<T>* norms;       // as in Forwards
+    const NormSums<T>* d_norms;  // their derivatives, added to; or null where not wanted
 };
 
 // Large arrays are in no cache when they are written: ask for the place of the next step's. (Asking likewise for what the
@@ -85,7 +94,9 @@ void for_rows(const Arguments& p) {
 template <class T, bool peeps = false>
 struct Lstm {
     static constexpr idx gates = 4, saved = 4;
-    static constexpr bool apart = false;  // whether x's and h's sums are needed apart
+    static constexpr bool apart = false;       // whether x's and h's sums are needed apart
+    static constexpr bool straight = false;    // whether h goes on to the next step by itself, too
+    static constexpr bool normalises = false;  // whether sums are of use only when all of a row are there
     static constexpr bool has_cell = true;
 
     struct Forwardly {
@@ -189,7 +200,7 @@ struct Lstm {
 template <class T>
 struct Gru {
     static constexpr idx gates = 3, saved = 4;
-    static constexpr bool apart = true;
+    static constexpr bool apart = true, straight = true, normalises = false;
     static constexpr bool has_cell = false;
 
     struct Forwardly {
@@ -258,7 +269,7 @@ struct Gru {
 template <class T, bool relu>
 struct Rnn {
     static constexpr idx gates = 1, saved = 0;
-    static constexpr bool apart = false;
+    static constexpr bool apart = false, straight = false, normalises = false;
     static constexpr bool has_cell = false;
 
     struct Forwardly {

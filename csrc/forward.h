@@ -4,8 +4,8 @@
 // of the step needs, so that the input's projection costs no memory. h goes to the other of two such buffers.
 #pragma once
 
-#include "cells.h"
 #include "noise.h"
+#include "norm.h"
 #include "pack.h"
 #include "rows.h"
 #include "threads.h"
@@ -27,10 +27,11 @@ struct ForwardWeights {
     T* bias_x;
     T* bias_h;
     PackedColumns<T> projection;
+    Norms<T> norms;
     bool as_they_lie;  // too few rows to be worth packing: only the biases and the projection are
 
-    ForwardWeights(const Layer& layer, Carver& carver) {
-        panels = {layer.hidden, Cell::gates};
+    ForwardWeights(const Layer& layer, Carver& carver)
+        : panels{layer.hidden, Cell::gates}, norms(layer, panels, carver) {
         as_they_lie = layer.steps * layer.batch <= few_rows && !layer.rounds();
         const idx depth = Cell::apart ? layer.features : layer.features + layer.width;
         of_x = {panels, depth, carver.take<T>(as_they_lie ? 0 : of_x.size(panels, depth))};
@@ -62,8 +63,9 @@ struct ForwardWeights {
   private:
     void pack_panel(const Layer& layer, idx p) const {
         const T* weight_h = static_cast<const T*>(layer.weight_hh);
-        const T* one = static_cast<const T*>(layer.bias_ih);
-        const T* other = static_cast<const T*>(layer.bias_hh);
+        const T* one = Cell::normalises ? nullptr : static_cast<const T*>(layer.bias_ih);
+        const T* other = Cell::normalises ? nullptr : static_cast<const T*>(layer.bias_hh);
+        norms.pack(layer, p);
         pack_bias<T>(panels, p, one, Cell::apart ? nullptr : other, bias_x);
         if constexpr (Cell::apart) pack_bias<T>(panels, p, other, nullptr, bias_h);
         if (as_they_lie) return;
@@ -95,10 +97,18 @@ template <class T, class Cell>
 struct Gates {
     const Layer& layer;
     const ForwardWeights<T, Cell>& weights;
-    T* sums;  // (rows, widest panel), twice where x's and h's are apart
+    T* sums;  // (rows, widest panel), twice where x's and h's are apart; or where a cell normalises, (rows, all panels)
+
+    // Elements of `sums`. A single row's panels are computed together.
+    static idx sums_size(Panels<T> panels, idx rows) {
+        const idx most = rows > panels.count() ? rows : panels.count();
+        return (Cell::apart ? 2 : 1) * (Cell::normalises ? rows * row_of_sums(panels) : most * panels.widest());
+    }
 
     // All panels of some rows.
     void run(const T* operands, idx stride, Forwards<T> to) const {
+        to.norms = &weights.norms;
+        if constexpr (Cell::normalises) return run_whole_rows(operands, stride, to);
         idx p = to.rows == 1 ? run_one_row(operands, stride, to) : 0;
         for (; p < weights.panels.count(); ++p) {
             const idx stored = weights.panels.stored(p);
@@ -107,19 +117,33 @@ struct Gates {
             to.sums = sums;
             to.h_sums = Cell::apart ? sums + to.rows * stored : sums;
             to.sums_stride = stored;
-            sum(p, operands, stride, to.rows, sums, sums + to.rows * stored);
+            sum(p, operands, stride, to.rows, to.sums, to.h_sums, stored);
             Cell::forward(to);
         }
     }
 
   private:
+    static idx row_of_sums(Panels<T> panels) { return odd_lines<T>(panels.count() * panels.widest()); }
+
+    void run_whole_rows(const T* operands, idx stride, Forwards<T> to) const {
+        const Panels<T>& panels = weights.panels;
+        to.sums_stride = row_of_sums(panels);
+        to.sums = sums;
+        to.h_sums = sums + to.rows * to.sums_stride;
+        for (idx p = 0; p < panels.count(); ++p) {
+            const idx first = panels.first_column(p);
+            sum(p, operands, stride, to.rows, to.sums + first, to.h_sums + first, to.sums_stride);
+        }
+        Cell::forward(to);
+    }
+
     // One row's full panels as if they were the rows of one, so that the cell has more than one vector to work on. Returns
     // the number of panels done. The addresses of `to` have room for as many.
     idx run_one_row(const T* operands, idx stride, Forwards<T> to) const {
         const Panels<T>& panels = weights.panels;
         const idx full = panels.hidden / panels.units(), width = panels.widest();
         T* h_sums = sums + full * width;
-        for (idx p = 0; p < full; ++p) sum(p, operands, stride, 1, sums + p * width, h_sums + p * width);
+        for (idx p = 0; p < full; ++p) sum(p, operands, stride, 1, sums + p * width, h_sums + p * width, width);
         for (T** at : {to.output, to.gates, to.cells})
             for (idx p = 1; at != nullptr && p < full; ++p) at[p] = at[0] + p * panels.units();
         to.rows = full;
@@ -134,27 +158,27 @@ struct Gates {
     }
 
     // `h_sums` is for cells that need h's sums apart.
-    void sum(idx p, const T* operands, idx stride, idx rows, T* sums, T* h_sums) const {
-        if (weights.as_they_lie) return sum_once(p, operands, stride, rows, sums, Cell::apart ? h_sums : sums);
+    void sum(idx p, const T* operands, idx stride, idx rows, T* sums, T* h_sums, idx sums_stride) const {
+        if (weights.as_they_lie) return sum_once(p, operands, stride, rows, sums, Cell::apart ? h_sums : sums, sums_stride);
         const idx stored = weights.panels.stored(p), at = p * weights.panels.widest();
         const auto product = [&](const T* a, const PackedRows<T>& weight, const T* bias, T* c) {
             multiply<Order::rows, T>(
-                {a, stride, weight.panel(p), stored, weight.depth, bias + at, 0, c, stored, weight.after(p)}, rows,
+                {a, stride, weight.panel(p), stored, weight.depth, bias + at, 0, c, sums_stride, weight.after(p)}, rows,
                 weights.panels.vectors(p));
         };
         product(operands, weights.of_x, weights.bias_x, sums);
         if constexpr (Cell::apart) product(operands + layer.features, weights.of_h, weights.bias_h, h_sums);
     }
 
-    void sum_once(idx p, const T* operands, idx stride, idx rows, T* sums, T* h_sums) const {
+    void sum_once(idx p, const T* operands, idx stride, idx rows, T* sums, T* h_sums, idx sums_stride) const {
         const Panels<T>& panels = weights.panels;
         const idx stored = panels.stored(p), at = p * panels.widest(), units = panels.units_of(p);
         for (idx r = 0; r < rows; ++r) {
             const T* x = operands + r * stride;
-            copy_row(sums + r * stored, weights.bias_x + at, stored);
-            if constexpr (Cell::apart) copy_row(h_sums + r * stored, weights.bias_h + at, stored);
+            copy_row(sums + r * sums_stride, weights.bias_x + at, stored);
+            if constexpr (Cell::apart) copy_row(h_sums + r * sums_stride, weights.bias_h + at, stored);
             for (idx gate = 0; gate < panels.gates; ++gate) {
-                const idx row = gate * panels.hidden + panels.first_unit(p), to = r * stored + gate * units;
+                const idx row = gate * panels.hidden + panels.first_unit(p), to = r * sums_stride + gate * units;
                 multiply_once(x, static_cast<const T*>(layer.weight_ih) + row * layer.features, layer.features, units, sums + to);
                 multiply_once(x + layer.features, static_cast<const T*>(layer.weight_hh) + row * layer.width, layer.width, units,
                               h_sums + to);
@@ -186,9 +210,8 @@ struct ForwardSpace {
         projected_stride = round_up(layer.width, lanes<T>);
         for (T*& buffer : operands) buffer = carver.take<T>(rows * operand_stride);
         factors = carver.take<T>(layer.rounds() || layer.masks() ? rows * operand_stride : 0);
-        // A single row's panels are computed together: see Gates.
         const idx most = rows > panels.count() ? rows : panels.count();
-        sums = carver.take<T>((Cell::apart ? 2 : 1) * most * panels.widest());
+        sums = carver.take<T>(Gates<T, Cell>::sums_size(panels, rows));
         c = carver.take<T>(Cell::has_cell ? rows * hidden_stride : 0);
         c_before = carver.take<T>(layer.c_hold ? rows * hidden_stride : 0);
         m = carver.take<T>(layer.projects() ? rows * hidden_stride : 0);

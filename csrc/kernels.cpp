@@ -10,6 +10,7 @@ template <class T, template <class, class> class Pass, class Arguments>
 void for_cell(const Arguments& layer) {
     switch (layer.cell) {
         case CellKind::lstm:
+            if (layer.normalises()) return layer.peephole ? Pass<T, NormLstm<T, true>>::run(layer) : Pass<T, NormLstm<T>>::run(layer);
             if (layer.peephole != nullptr) return Pass<T, Lstm<T, true>>::run(layer);
             return Pass<T, Lstm<T>>::run(layer);
         case CellKind::gru: return Pass<T, Gru<T>>::run(layer);

@@ -40,6 +40,8 @@ struct Held {
 // What most layers do not have.
 struct Extras {
     Address peephole = 0, d_peephole = 0, h_mask = 0;
+    Address norm_ih = 0, norm_hh = 0, norm_c = 0, norm_c_bias = 0;
+    Address d_norm_ih = 0, d_norm_hh = 0, d_norm_c = 0, d_norm_c_bias = 0;
     Held h, c;
 };
 
@@ -66,6 +68,10 @@ Pass layer(const Sizes& sizes, Address lengths, Address weight_ih, Address weigh
     pass.h_0 = pointer(h_0);
     pass.c_0 = pointer(c_0);
     pass.peephole = pointer(extras.peephole);
+    pass.norm_ih = pointer(extras.norm_ih);
+    pass.norm_hh = pointer(extras.norm_hh);
+    pass.norm_c = pointer(extras.norm_c);
+    pass.norm_c_bias = pointer(extras.norm_c_bias);
     pass.h_mask = pointer(extras.h_mask);
     pass.h_hold = extras.h.hold();
     pass.c_hold = extras.c.hold();
@@ -87,7 +93,7 @@ void forward(int cell, int precision, idx steps, idx batch, idx features, idx hi
     pass.output = {pointer(output), output_time, output_batch};
     pass.h_n = pointer(h_n);
     pass.c_n = pointer(c_n);
-    pass.gates = dense(gates, sizes, 4 * hidden);
+    pass.gates = dense(gates, sizes, pass.gates_width());
     pass.cells = dense(cells, sizes, hidden);
     unrolled::chosen_isa().kernels->forward(pass);
 }
@@ -102,7 +108,7 @@ void backward(int cell, int precision, idx steps, idx batch, idx features, idx h
     auto pass = layer<unrolled::Backward>(sizes, lengths, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr,
                                           {pointer(x), x_time, x_batch}, h_0, c_0, extras);
     pass.output = {pointer(output), output_time, output_batch};
-    pass.gates = dense(gates, sizes, 4 * hidden);
+    pass.gates = dense(gates, sizes, pass.gates_width());
     pass.cells = dense(cells, sizes, hidden);
     pass.d_output = {pointer(d_output), d_output_time, d_output_batch};
     pass.d_h_n = pointer(d_h_n);
@@ -116,6 +122,10 @@ void backward(int cell, int precision, idx steps, idx batch, idx features, idx h
     pass.d_bias_hh = pointer(d_bias_hh);
     pass.d_weight_hr = pointer(d_weight_hr);
     pass.d_peephole = pointer(extras.d_peephole);
+    pass.d_norm_ih = pointer(extras.d_norm_ih);
+    pass.d_norm_hh = pointer(extras.d_norm_hh);
+    pass.d_norm_c = pointer(extras.d_norm_c);
+    pass.d_norm_c_bias = pointer(extras.d_norm_c_bias);
     unrolled::chosen_isa().kernels->backward(pass);
 }
 
@@ -152,6 +162,14 @@ NB_MODULE(_native, module) {
         .def(nb::init<>())
         .def_rw("peephole", &Extras::peephole)
         .def_rw("d_peephole", &Extras::d_peephole)
+        .def_rw("norm_ih", &Extras::norm_ih)
+        .def_rw("norm_hh", &Extras::norm_hh)
+        .def_rw("norm_c", &Extras::norm_c)
+        .def_rw("norm_c_bias", &Extras::norm_c_bias)
+        .def_rw("d_norm_ih", &Extras::d_norm_ih)
+        .def_rw("d_norm_hh", &Extras::d_norm_hh)
+        .def_rw("d_norm_c", &Extras::d_norm_c)
+        .def_rw("d_norm_c_bias", &Extras::d_norm_c_bias)
         .def_rw("h_mask", &Extras::h_mask)
         .def_rw("h", &Extras::h)
         .def_rw("c", &Extras::c);

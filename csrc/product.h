@@ -120,15 +120,19 @@ void multiply(Product<T> p, idx rows, idx vectors) {
     }
 }
 
+// Each lane and the one `apart` further on, added.
+template <class T, int apart, std::size_t... lane>
+UNROLLED_INLINE vec<T> folded(vec<T> value, std::index_sequence<lane...>) {
+    using integers [[maybe_unused]] = typename Vector<T>::integers;
+    return value + UNROLLED_SHUFFLE(value, value, ((lane + apart) % lanes<T>)...);
+}
+
 // The sum of a vector's lanes.
-template <class T>
+template <class T, int apart = lanes<T> / 2>
 UNROLLED_INLINE T total(vec<T> value) {
-    T sum[lanes<T>];
-    store(sum, value);
-    for (idx half = lanes<T> / 2; half > 0; half /= 2)
-        UNROLLED_UNROLL
-        for (idx k = 0; k < half; ++k) sum[k] += sum[k + half];
-    return sum[0];
+    value = folded<T, apart>(value, std::make_index_sequence<lanes<T>>{});
+    if constexpr (apart > 1) return total<T, apart / 2>(value);
+    else return value[0];
 }
 
 // Scalar products of `a` with `Rows` rows of `b`, all `depth` long.

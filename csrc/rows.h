@@ -106,6 +106,13 @@ void clear_padding(const Steps& array, const Block& block, idx steps, idx width)
             clear_row(static_cast<T*>(array.data) + t * array.time + block.sequence[r] * array.batch, width);
 }
 
+// At least so many elements, that fill an odd number of cache lines: from row to row, so that rows don't fall on each other there.
+template <class T>
+constexpr idx odd_lines(idx elements) {
+    constexpr idx line = 64 / static_cast<idx>(sizeof(T));
+    return (round_up(elements, line) / line | 1) * line;
+}
+
 // Hands out parts of one workspace, each aligned to a vector. Without memory it only counts.
 class Carver {
   public:

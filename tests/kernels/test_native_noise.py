@@ -65,7 +65,7 @@ def test_rounding_goes_with_noise(kind):
 
 def arguments_of(given):
     h_0, c_0 = (*given.state, None)[:2]
-    weights, held = (*given.weights, None, None)[:6], (*given.noise.hold, None, None)[:2]
+    weights, held = (*given.weights, *(None,) * 6)[:10], (*given.noise.hold, None, None)[:2]
     tensors = [h if isinstance(h, torch.Tensor) else None for h in held]
     rates = [h if isinstance(h, float) else 0.0 for h in held]
     return (

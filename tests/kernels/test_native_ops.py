@@ -20,7 +20,7 @@ LENGTHS = [None, [4, 0, 2]]
 
 def inputs_of(given):
     h_0, c_0 = (*given.state, None)[:2]
-    weights, held = (*given.weights, None, None)[:6], (*given.noise.hold, None, None)[:2]
+    weights, held = (*given.weights, *(None,) * 6)[:10], (*given.noise.hold, None, None)[:2]
     lengths = None if given.ragged is None else given.ragged.lengths_N
     return Inputs(given.x, h_0, c_0, *weights, lengths, given.noise.h_mask, *held)
 
@@ -101,7 +101,10 @@ def layer_and_inputs(kind, **options):
     return layer, torch.randn(4, 2, 2, dtype=torch.float64, requires_grad=True)
 
 
-LAYERS = [("LSTM", {}), ("LSTM", {"proj_size": 2}), ("GRU", {}), ("RNN", {}), ("RNN", {"nonlinearity": "relu"})]
+LAYERS = [
+    *(("LSTM", options) for options in ({}, {"proj_size": 2}, {"layer_norm": True})),
+    *(("GRU", {}), ("RNN", {}), ("RNN", {"nonlinearity": "relu"})),
+]
 
 
 @pytest.mark.parametrize(
@@ -156,6 +159,10 @@ WRONG_SHAPES = {
     "bias_hh": [(3,), (12, 1), (13,), ()],
     "weight_hr": [(3, 3, 1), (2, 3), (3, 2)],
     "weight_peephole": [(3,), (2, 3), (3, 4)],
+    "norm_ih": [(3,), (12, 1), (13,), ()],
+    "norm_hh": [(3,), (12, 1), (13,), ()],
+    "norm_c": [(12,), (3, 1), (4,), ()],
+    "norm_c_bias": [(12,), (3, 1), (4,), ()],
     "h_mask": [(3,), (4, 3), (3, 2)],
     "h_held": [(4, 3), (3, 4, 3), (4, 3, 2)],
     "c_held": [(4, 3), (3, 4, 3), (4, 3, 2)],
@@ -179,9 +186,9 @@ def test_wrong_shapes_are_refused(name, shape):
     refuse(given, inputs_of(given)._replace(**{name: torch.zeros(shape, dtype=types.get(name, torch.float64))}))
 
 
-@pytest.mark.parametrize("name", [n for n in Inputs._fields if n != "weight_hr"])
+@pytest.mark.parametrize("name", Inputs._fields)
 def test_wrong_types_are_refused(name):
-    given = problem(cells(3)["LSTM with peepholes"], SMALL, LENGTHS[1])
+    given = problem(cells(3)["LSTM with all"], SMALL, LENGTHS[1])
     given = disturbed(given, h_mask=True, held=("drawn", "drawn"))
     inputs = inputs_of(given)
     refuse(given, inputs._replace(**{name: getattr(inputs, name).detach().to(torch.float32)}))
@@ -216,6 +223,17 @@ def test_one_bias_alone_is_refused():
     given = problem(cells(3)["GRU"], SMALL)
     for name in ("bias_ih", "bias_hh"):
         refuse(given, inputs_of(given)._replace(**{name: None}))
+
+
+@pytest.mark.parametrize("name", ["norm_ih", "norm_hh", "norm_c"])
+def test_a_part_of_layer_normalisation_alone_is_refused(name):
+    given = problem(cells(3)["LSTM with layer norm"], SMALL)
+    refuse(given, inputs_of(given)._replace(**{name: None}))
+
+
+def test_a_shift_of_c_is_refused_where_c_is_not_normalised():
+    given = problem(cells(3)["LSTM"], SMALL)
+    refuse(given, inputs_of(given)._replace(norm_c_bias=torch.zeros(3, dtype=torch.float64)))
 
 
 def test_an_lstm_needs_its_cell_state():

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from problems import KINDS, Sizes, cells, lengths_of, problem, solve
+from problems import KINDS, NORMALISED, Sizes, cells, lengths_of, problem, solve
 from unrolled.kernels.native_kernel import NativeKernel
 from unrolled.kernels.reference import ReferenceKernel
 from unrolled.kernels.torch_kernel import TorchKernel
@@ -19,6 +19,8 @@ SIZES = [
     Sizes(6, 130, 17, 96),
 ]
 EPSILON = torch.finfo(torch.float32).eps
+SLACK = {kind: 4 * EPSILON if kind in NORMALISED else EPSILON for kind in KINDS}
+"""Where a row's values nearly agree, normalising magnifies their last bits, and few derivatives may be lucky."""
 
 
 def relative_errors(found, exact):
@@ -43,4 +45,4 @@ def test_errors_are_at_most_four_times_those_of_torch(kind, sizes, ragged, rever
         for recompute in (False, True):
             found = solve(NativeKernel(), given, reverse=reverse, recompute=recompute)
             for name, error in relative_errors(found, exact).items():
-                assert error <= 4 * allowed[name] + EPSILON, f"{name}: {error} beside {allowed[name]} with {isa}"
+                assert error <= 4 * allowed[name] + SLACK[kind], f"{name}: {error} beside {allowed[name]} with {isa}"

@@ -37,7 +37,7 @@ def test_a_record_equals_the_references(kind, bias, lengths, reverse, grad, inst
 
 def kept(operator, given, keep, reverse=False):
     h_0, c_0 = (*given.state, None)[:2]
-    weights = (*given.weights, None, None)[:6]
+    weights = (*given.weights, *(None,) * 6)[:10]
     lengths = None if given.ragged is None else given.ragged.lengths_N
     inputs = Inputs(given.x, h_0, c_0, *weights, lengths)
     with torch.no_grad():

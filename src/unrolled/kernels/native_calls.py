@@ -44,6 +44,10 @@ class Inputs(NamedTuple):
     bias_hh: Float[Tensor, "B*H"] | None
     weight_hr: Float[Tensor, "S H"] | None
     weight_peephole: Float[Tensor, "3 H"] | None
+    norm_ih: Float[Tensor, "B*H"] | None
+    norm_hh: Float[Tensor, "B*H"] | None
+    norm_c: Float[Tensor, "H"] | None
+    norm_c_bias: Float[Tensor, "H"] | None
     lengths: Int64[Tensor, "N"] | None
     h_mask: Float[Tensor, "N S"] | None = None
     h_held: Bool[Tensor, "T N S"] | None = None
@@ -65,13 +69,14 @@ class How(NamedTuple):
 class Outputs(NamedTuple):
     """What a forward pass writes; `c_n`, `gates` and `cells` are None where the cell or `keep` has none.
 
-    gates: An LSTM's i, f, g, o or a GRU's r, z, n and W_hn·h + b_hn, side by side; undefined at padding.
+    gates: An LSTM's i, f, g, o or a GRU's r, z, n and W_hn·h + b_hn, side by side (W = 4H); or what layer
+        normalisation keeps, in the kernel's own order (`gates_width`); undefined at padding.
     """
 
     output: Float[Tensor, "T N S"]
     h_n: Float[Tensor, "N S"]
     c_n: Float[Tensor, "N H"] | None
-    gates: Float[Tensor, "T N 4H"] | None
+    gates: Float[Tensor, "T N W"] | None
     cells: Float[Tensor, "T N H"] | None
 
 
@@ -87,6 +92,10 @@ class Derivatives(NamedTuple):
     bias_hh: Float[Tensor, "B*H"] | None
     weight_hr: Float[Tensor, "S H"] | None
     weight_peephole: Float[Tensor, "3 H"] | None
+    norm_ih: Float[Tensor, "B*H"] | None
+    norm_hh: Float[Tensor, "B*H"] | None
+    norm_c: Float[Tensor, "H"] | None
+    norm_c_bias: Float[Tensor, "H"] | None
 
 
 class Wanted(NamedTuple):
@@ -115,9 +124,14 @@ def allocate(cell: str, inputs: Inputs, keep: Keep) -> Outputs:
         output=like_input(x, width),
         h_n=x.new_empty(batch, width),
         c_n=x.new_empty(batch, hidden) if has_cells else None,
-        gates=_kept(inputs, 4 * hidden) if keep == "all" and has_gates else None,
+        gates=_kept(inputs, gates_width(inputs, hidden)) if keep == "all" and has_gates else None,
         cells=_kept(inputs, hidden) if keep != "nothing" and has_cells else None,
     )
+
+
+def gates_width(inputs: Inputs, hidden: int) -> int:
+    """The width of `Outputs.gates`, as csrc/arguments.h has it."""
+    return 4 * hidden if inputs.norm_ih is None else 8 * hidden + 16
 
 
 def _kept(inputs: Inputs, width: int) -> Tensor:
@@ -182,7 +196,7 @@ def backward(
     found = allocate_derivatives(inputs, wanted)
     library().backward(
         *_layer(cell, inputs, how),
-        _extras(inputs, how, found.weight_peephole),
+        _extras(inputs, how, found),
         *_steps(made.output),
         _address(made.gates),
         _address(made.cells),
@@ -211,7 +225,7 @@ def allocate_derivatives(inputs: Inputs, wanted: Wanted) -> Derivatives:
 
 def _layer(cell: str, inputs: Inputs, how: How) -> tuple[int | bool, ...]:
     """The arguments that both passes begin with, in csrc/module.cpp's order."""
-    x, h_0, c_0, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr, _, lengths = inputs[:10]
+    x, h_0, c_0, weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = inputs[:8]
     steps, batch, features = x.shape
     rows, width = weight_hh.shape
     return (
@@ -224,7 +238,7 @@ def _layer(cell: str, inputs: Inputs, how: How) -> tuple[int | bool, ...]:
         width,
         how.reverse,
         torch.get_num_threads(),
-        _address(lengths),
+        _address(inputs.lengths),
         weight_ih.data_ptr(),
         weight_hh.data_ptr(),
         _address(bias_ih),
@@ -236,15 +250,28 @@ def _layer(cell: str, inputs: Inputs, how: How) -> tuple[int | bool, ...]:
     )
 
 
-def _extras(inputs: Inputs, how: How, d_peephole: Tensor | None = None) -> Any:
+def _extras(inputs: Inputs, how: How, found: Derivatives | None = None) -> Any:
     """What most layers do not have, as csrc/module.cpp's `Extras`."""
-    peephole, _, h_mask, h_held, c_held = inputs[8:]
-    if peephole is None and h_mask is None and h_held is None and c_held is None and not (how.h_rate or how.c_rate):
+    peephole, norm_ih = inputs.weight_peephole, inputs.norm_ih
+    h_mask, h_held, c_held = inputs.h_mask, inputs.h_held, inputs.c_held
+    disturbed = h_mask is not None or h_held is not None or c_held is not None or how.h_rate or how.c_rate
+    if peephole is None and norm_ih is None and not disturbed:
         return _no_extras()
     extras = library().Extras()
-    extras.peephole, extras.d_peephole, extras.h_mask = _address(peephole), _address(d_peephole), _address(h_mask)
+    extras.peephole, extras.h_mask = _address(peephole), _address(h_mask)
+    if found is not None:
+        extras.d_peephole = _address(found.weight_peephole)
+    if norm_ih is not None:
+        _set_norms(extras, inputs, found)
     extras.h, extras.c = _held(h_held, how.h_rate), _held(c_held, how.c_rate)
     return extras
+
+
+def _set_norms(extras: Any, inputs: Inputs, found: Derivatives | None) -> None:
+    for name in ("norm_ih", "norm_hh", "norm_c", "norm_c_bias"):
+        setattr(extras, name, _address(getattr(inputs, name)))
+        if found is not None:
+            setattr(extras, f"d_{name}", _address(getattr(found, name)))
 
 
 def _held(held: Tensor | None, rate: float) -> Any:

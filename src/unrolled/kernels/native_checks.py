@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from unrolled.errors import Problems, ShapeError
-from unrolled.kernels.native_calls import BLOCKS, DIFFERENTIABLE, How, Inputs, Outputs
+from unrolled.kernels.native_calls import BLOCKS, DIFFERENTIABLE, How, Inputs, Outputs, gates_width
 
 _Expected: TypeAlias = tuple[str, Tensor | None, tuple[int, ...]]
 
@@ -30,7 +30,7 @@ def check_inputs(cell: str, inputs: Inputs, how: How, keep: str = "nothing") -> 
     rows = BLOCKS[cell] * hidden
     shapes = (
         *((batch, width), (batch, hidden), (rows, features), (rows, width), (rows,), (rows,)),
-        *((width, hidden), (3, hidden)),
+        *((width, hidden), (3, hidden), (rows,), (rows,), (hidden,), (hidden,)),
     )
     found.compare(zip(Inputs._fields[1:DIFFERENTIABLE], inputs[1:DIFFERENTIABLE], shapes, strict=True))
     found.compare([("h_mask", inputs.h_mask, (batch, width))])
@@ -40,7 +40,10 @@ def check_inputs(cell: str, inputs: Inputs, how: How, keep: str = "nothing") -> 
     found.check(hidden > 0 and width > 0, "weight_hh must have elements.")
     found.check((inputs.bias_ih is None) == (inputs.bias_hh is None), "bias_ih and bias_hh go together.")
     found.check((inputs.c_0 is not None) == (cell == "lstm"), "An LSTM needs c_0, and no other cell has it.")
-    for name in ("weight_hr", "weight_peephole", "c_held"):
+    norms = {inputs.norm_ih is None, inputs.norm_hh is None, inputs.norm_c is None}
+    found.check(len(norms) == 1, "norm_ih, norm_hh and norm_c go together.")
+    found.check(inputs.norm_c_bias is None or inputs.norm_c is not None, "norm_c_bias is nothing without norm_c.")
+    for name in ("weight_hr", "weight_peephole", "norm_ih", "c_held"):
         found.check(getattr(inputs, name) is None or cell == "lstm", f"Only an LSTM has {name}.")
     found.check(inputs.weight_hr is not None or width == hidden, f"weight_hh must be ({rows}, {hidden}) here.")
     found.check(keep in _KEPT, f"keep must be one of {', '.join(_KEPT)}; got {keep!r}.")
@@ -68,7 +71,7 @@ def check_made(
     found.compare(
         [
             ("output", made.output, (steps, batch, width)),
-            ("gates", made.gates, (steps, batch, 4 * hidden)),
+            ("gates", made.gates, (steps, batch, gates_width(inputs, hidden))),
             ("cells", made.cells, (steps, batch, hidden)),
             ("d_output", d_output, (steps, batch, width)),
             ("d_h_n", d_h_n, (batch, width)),

@@ -23,7 +23,7 @@ from unrolled.kernels.plain import is_plain
 from unrolled.kernels.ragged import Ragged
 
 _DTYPES: Final = (torch.float32, torch.float64)
-_OPTIONS: Final = ("peephole", "recurrent_dropout", "zoneout")
+_OPTIONS: Final = ("peephole", "layer_norm", "recurrent_dropout", "zoneout")
 
 
 @final
@@ -101,12 +101,10 @@ def _inputs(x_TNF: Tensor, state: State, weights: Any, ragged: Ragged | None, no
         x_TNF, *state_list = (tensor.to(dtype) for tensor in (x_TNF, *state))
         state = tuple(state_list)
     h_0, c_0 = state if len(state) == 2 else (state[0], None)
-    more = weights[4:6] if len(weights) > 4 else (None, None)
+    more = (*weights[4:], *(None,) * 6)[:6]
     lengths_N = None if ragged is None else ragged.lengths_N
-    if not noise.hold and noise.h_mask is None:
-        return Inputs(x_TNF, h_0, c_0, *weights[:4], *more, lengths_N)
     held = [hold if isinstance(hold, Tensor) else None for hold in (*noise.hold, None, None)[:2]]
-    return Inputs(x_TNF, h_0, c_0, *weights[:4], *more, lengths_N, noise.h_mask, *held)
+    return Inputs._make((x_TNF, h_0, c_0, *weights[:4], *more, lengths_N, noise.h_mask, *held))
 
 
 def _how(reverse: bool, precision: str, noise: Noise) -> How:

@@ -25,7 +25,8 @@ from unrolled.kernels.reference import ReferenceKernel
 
 _INPUTS: Final = (
     "Tensor x, Tensor h_0, Tensor? c_0, Tensor weight_ih, Tensor weight_hh, Tensor? bias_ih, Tensor? bias_hh, "
-    "Tensor? weight_hr, Tensor? weight_peephole, Tensor? lengths, Tensor? h_mask, Tensor? h_held, Tensor? c_held"
+    "Tensor? weight_hr, Tensor? weight_peephole, Tensor? norm_ih, Tensor? norm_hh, Tensor? norm_c, "
+    "Tensor? norm_c_bias, Tensor? lengths, Tensor? h_mask, Tensor? h_held, Tensor? c_held"
 )
 _HOW: Final = "bool reverse, str precision, float h_rate, float c_rate"
 _FORWARD: Final = (
@@ -35,7 +36,8 @@ _BACKWARD: Final = (
     f"({_INPUTS}, Tensor output, Tensor gates, Tensor cells, Tensor? d_output, Tensor? d_h_n, Tensor? d_c_n, "
     f"{_HOW}, bool x_wanted, bool state_wanted, bool weights_wanted) "
     "-> (Tensor d_x, Tensor d_h_0, Tensor d_c_0, Tensor d_weight_ih, Tensor d_weight_hh, Tensor d_bias_ih, "
-    "Tensor d_bias_hh, Tensor d_weight_hr, Tensor d_weight_peephole)"
+    "Tensor d_bias_hh, Tensor d_weight_hr, Tensor d_weight_peephole, Tensor d_norm_ih, Tensor d_norm_hh, "
+    "Tensor d_norm_c, Tensor d_norm_c_bias)"
 )
 _TENSORS: Final = len(Inputs._fields)
 _SETTINGS: Final = len(How._fields)
@@ -146,7 +148,7 @@ def differentiate_twice(
         create_graph: Whether the result is to be differentiable again.
 
     Returns:
-        Derivatives with respect to x, the states and the weights (9), then to `d_outputs` (3).
+        Derivatives with respect to x, the states and the weights (13), then to `d_outputs` (3).
     """
     with torch.enable_grad():
         primal = [_leaf(tensor, create_graph) for tensor in inputs[:DIFFERENTIABLE]]
@@ -204,7 +206,8 @@ def equations_of(cell: str, inputs: Inputs) -> Cell[Any]:
     hidden, bias = inputs.weight_ih.shape[0] // BLOCKS[cell], inputs.bias_ih is not None
     if cell == "lstm":
         width = 0 if inputs.weight_hr is None else inputs.weight_hr.shape[0]
-        return LSTMEquations(hidden, bias, width, peephole=inputs.weight_peephole is not None)
+        peephole, layer_norm = inputs.weight_peephole is not None, inputs.norm_ih is not None
+        return LSTMEquations(hidden, bias, width, peephole=peephole, layer_norm=layer_norm)
     if cell == "gru":
         return GRUEquations(hidden, bias)
     return RNNEquations(hidden, bias, "relu" if cell == "rnn_relu" else "tanh")
