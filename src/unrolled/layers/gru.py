@@ -109,11 +109,13 @@ class GRU(RecurrentLayer):
         """Run over whole sequences.
 
         Args:
-            x: (T, N, F), or (N, T, F) with `batch_first`; (T, F) for one sequence; or a PackedSequence.
+            x: (T, N, F), or (N, T, F) with `batch_first`; (T, F) for one sequence; a PackedSequence, a list of (T, F)
+                or a jagged nested tensor, which all come back as such.
             hx: The initial state h_0 (L·D, N, H), without N for one sequence; with a width per layer a tuple of
                 (D, N, ·) tensors. Zeros by default.
             lengths: Valid steps of each sequence of a padded batch: a list or an int tensor, in any order; 0 is
-                allowed. By default all steps are valid.
+                allowed. By default all steps are valid. Under `torch.compile` give a tensor: for each new list the
+                layer is compiled anew.
 
         Returns:
             `output, h_n`: output in the input's form with D·H features, 0 at padded steps; the state
@@ -146,7 +148,9 @@ class GRUCell(RecurrentCell):
         bias: Whether the gates have biases. Default: True.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        kernel: As for `GRU`.
+        reset_after, preactivation_clip, activation, recurrent_activation: As for `GRU`.
+        init: As for `LayerOptions`.
+        kernel: As for `LayerOptions`.
 
     Raises:
         ConfigError, DtypeError: As `GRU` does.

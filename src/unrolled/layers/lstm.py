@@ -127,11 +127,13 @@ class LSTM(RecurrentLayer):
         """Run over whole sequences.
 
         Args:
-            x: (T, N, F), or (N, T, F) with `batch_first`; (T, F) for one sequence; or a PackedSequence.
+            x: (T, N, F), or (N, T, F) with `batch_first`; (T, F) for one sequence; a PackedSequence, a list of (T, F)
+                or a jagged nested tensor, which all come back as such.
             hx: Initial states `(h_0, c_0)`, each (L·D, N, S) and (L·D, N, H), without N for one sequence; with
                 a width per layer a tuple of (D, N, ·) tensors each. Zeros by default.
             lengths: Valid steps of each sequence of a padded batch: a list or an int tensor, in any order; 0 is
-                allowed. By default all steps are valid.
+                allowed. By default all steps are valid. Under `torch.compile` give a tensor: for each new list the
+                layer is compiled anew.
 
         Returns:
             `output, (h_n, c_n)`: output in the input's form with D·S features, 0 at padded steps; the states
@@ -164,16 +166,8 @@ class LSTMCell(RecurrentCell):
         bias: Whether the gates have biases. Default: True.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        peephole: Whether the gates i and f see c_(t−1), and o sees c_t (Gers & Schmidhuber 2000). Default: False.
-        layer_norm: Whether the products of x and of h, and c before its nonlinearity, are normalised over the units
-            (Ba et al. 2016, equations 20 to 22). Default: False.
-        coupled_gates: Whether i = 1 − f, so that the input gate has no weights (Greff et al. 2017). Default: False.
-        cell_clip: Bound of c, as it is kept. Default: none.
-        preactivation_clip: Bound of what the gates' nonlinearities are given (ONNX's `clip`). Default: none.
-        activation: Nonlinearity of g and of c: a name, `Activation(name, alpha, beta)`, or a function of a tensor.
-            Default: "tanh".
-        recurrent_activation: That of the gates. Default: "sigmoid".
-        forget_bias: What the biases of the forget gate add up to at first. Default: as `init` says.
+        peephole, layer_norm, coupled_gates, cell_clip, preactivation_clip, activation, recurrent_activation,
+            forget_bias: As for `LSTM`.
         init: As for `LayerOptions`.
         kernel: As for `LayerOptions`.
 

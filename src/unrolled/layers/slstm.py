@@ -87,11 +87,13 @@ class SLSTM(RecurrentLayer):
         """Run over whole sequences.
 
         Args:
-            x: (T, N, F), or (N, T, F) with `batch_first`; (T, F) for one sequence; or a PackedSequence.
+            x: (T, N, F), or (N, T, F) with `batch_first`; (T, F) for one sequence; a PackedSequence, a list of (T, F)
+                or a jagged nested tensor, which all come back as such.
             hx: Initial states `(h_0, c_0, n_0, m_0)`, each (L·D, N, H), without N for one sequence; with a width per
                 layer a tuple of (D, N, H) tensors each. Zeros by default.
             lengths: Valid steps of each sequence of a padded batch: a list or an int tensor, in any order; 0 is
-                allowed. By default all steps are valid.
+                allowed. By default all steps are valid. Under `torch.compile` give a tensor: for each new list the
+                layer is compiled anew.
 
         Returns:
             `output, (h_n, c_n, n_n, m_n)`: output in the input's form with D·H features, 0 at padded steps; the states
