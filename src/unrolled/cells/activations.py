@@ -118,6 +118,9 @@ def nonlinearity_problem(argument: str, value: object) -> str | None:
     """Say what is wrong with the value of a layer's argument; None when it is a nonlinearity."""
     if isinstance(value, str):
         return None if canonical(value) else f"{argument}={value!r} is no activation. {_suggest(value)}"
+    if isinstance(value, type):
+        made = f"{value.__name__}()"
+        return f"{argument} must be a name or a function of a tensor; got the class {value.__name__}. Pass {made}."
     return None if callable(value) else f"{argument} must be a name or a function of a tensor; got {value!r}."
 
 

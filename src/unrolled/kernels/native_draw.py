@@ -17,7 +17,7 @@ def draw_held(probability: float, shape: tuple[int, ...], device: torch.device) 
     """
     held = torch.empty(shape, dtype=torch.bool, device=device)
     if device.type != "cpu" or absence() or not is_plain(held):
-        return held.bernoulli_(probability)
+        return torch.rand(shape, device=device) < probability
     seed = int(torch.empty((), dtype=torch.int64).random_())
     library().draw(held.data_ptr(), held.numel(), seed, probability, torch.get_num_threads())
     return held

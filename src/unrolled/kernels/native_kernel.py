@@ -97,14 +97,17 @@ def operator_name(cell: Cell[Any]) -> str | None:
 
 def _inputs(x_TNF: Tensor, state: State, weights: Any, ragged: Ragged | None, noise: Noise) -> Inputs:
     dtype = weights[0].dtype
-    if x_TNF.dtype != dtype or state[0].dtype != dtype:  # under autocast alone: the layer refuses it otherwise
-        x_TNF, *state_list = (tensor.to(dtype) for tensor in (x_TNF, *state))
-        state = tuple(state_list)
+    h_mask = noise.h_mask
+    # Under autocast alone; the layer refuses it otherwise.
+    if x_TNF.dtype != dtype or any(s.dtype != dtype for s in state):
+        x_TNF, state = x_TNF.to(dtype), tuple(s.to(dtype) for s in state)
+    if h_mask is not None and h_mask.dtype != dtype:
+        h_mask = h_mask.to(dtype)
     h_0, c_0 = state if len(state) == 2 else (state[0], None)
     more = (*weights[4:], *(None,) * 6)[:6]
     lengths_N = None if ragged is None else ragged.lengths_N
     held = [hold if isinstance(hold, Tensor) else None for hold in (*noise.hold, None, None)[:2]]
-    return Inputs._make((x_TNF, h_0, c_0, *weights[:4], *more, lengths_N, noise.h_mask, *held))
+    return Inputs._make((x_TNF, h_0, c_0, *weights[:4], *more, lengths_N, h_mask, *held))
 
 
 def _how(reverse: bool, precision: str, noise: Noise) -> How:

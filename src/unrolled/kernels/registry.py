@@ -52,7 +52,5 @@ def choose(call: Call, name: str = "auto") -> Kernel:
             if verdict == "yes":
                 return kernel
             reasons.append(verdict)
-    raise KernelError(
-        f"kernel={name!r} cannot run this {call.cell.name} call: {'; '.join(reasons)}. "
-        "Pass kernel='auto' to let another one run it."
-    )
+    advice = "Pass kernel='auto' to let another one run it." if name != "auto" else "Change one of the two."
+    raise KernelError(f"kernel={name!r} cannot run this {call.cell.name} call: {'; '.join(reasons)}. {advice}")

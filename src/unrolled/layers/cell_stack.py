@@ -344,7 +344,7 @@ class Stack(nn.Module):
         if isinstance(self.initial_state, str):
             return [[begin(place, x_TNF) for place in layer] for layer in layers]
         made: list[list[Any]] = self.initial_state(x_TNF, None if form.ragged is None else form.ragged.lengths_N)
-        check_made_states(layers, made, batch)
+        check_made_states(layers, made, batch, _first_weight(layers, form.x))
         return made
 
     def _settings(self) -> dict[str, Any]:
@@ -385,6 +385,10 @@ class Stack(nn.Module):
             return {}
         x_TNF, spec = open_input(x, None, self.batch_first).x, self._spec(None, self)
         return {f"h_l{k}": draw_h_mask(spec, cell, x_TNF) for k, (cell,) in enumerate(self._equations) if cell}
+
+    def _stream_mask_shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each mask that `_stream_masks` may draw."""
+        return {f"h_l{k}": (batch, cell.output_size) for k, (cell, *_) in enumerate(self._equations) if cell}
 
     def _stream_form(self, states: Any) -> list[Any]:
         """Bring loaded states, nested tuples, into the form of hx: a module's empty states left no trace."""

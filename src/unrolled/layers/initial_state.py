@@ -13,7 +13,8 @@ from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
 from unrolled.cells import State
-from unrolled.errors import ConfigError, Problems, ShapeError
+from unrolled.errors import ConfigError, DtypeError, Problems, ShapeError
+from unrolled.layers.findings import Findings, check_like
 from unrolled.layers.spec import Spec
 
 
@@ -136,13 +137,13 @@ class InitialStateFromInput(nn.Module):
         return made
 
 
-def check_initial_states(spec: Spec, batch: int, states: Any) -> None:
+def check_initial_states(spec: Spec, batch: int, states: Any, weight: Tensor) -> None:
     """Refuse what an `initial_state` module returned if it is not a state for each direction of each layer.
 
     Raises:
-        ShapeError: All that is wrong with it.
+        ShapeError: All that is wrong with its shapes.
+        DtypeError: A state is not of the parameters' dtype or on their device.
     """
-    found = Problems()
     wanted = [[[(batch, width) for width in cell.state_sizes]] * spec.directions for cell in spec.cells]
     if isinstance(states, Tensor):  # which could be iterated over, too
         raise ShapeError(f"{_expectation(spec)} It returned a tensor {tuple(states.shape)}.")
@@ -150,8 +151,18 @@ def check_initial_states(spec: Spec, batch: int, states: Any) -> None:
         given = [[[tuple(state.shape) for state in direction] for direction in layer] for layer in states]
     except (TypeError, AttributeError):
         raise ShapeError(f"{_expectation(spec)} It returned {type(states).__name__}.") from None
-    found.check(given == wanted, f"{_expectation(spec)} Their shapes must be {wanted}; it returned {given}.")
-    found.raise_as(ShapeError)
+    if given != wanted:
+        raise ShapeError(f"{_expectation(spec)} Their shapes must be {wanted}; it returned {given}.")
+    check_made_like(spec.kind, states, weight)
+
+
+def check_made_like(kind: str, states: Any, weight: Tensor) -> None:
+    """Refuse states that an `initial_state` module returned in another dtype or on another device."""
+    found = Findings()
+    for k, layer in enumerate(states):
+        for state in (state for direction in layer for state in direction):
+            check_like(found, kind, f"a state of layer {k} from its initial_state module", state, weight)
+    found.finish(DtypeError, f"{kind} cannot run this call")
 
 
 def _expectation(spec: Spec) -> str:

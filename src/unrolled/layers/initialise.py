@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from unrolled.cells import Cell
-from unrolled.errors import ConfigError, did_you_mean
+from unrolled.errors import ConfigError, UnrolledError, did_you_mean
 from unrolled.init import Scheme, init_chrono, init_keras, init_torch, set_forget_bias
 
 _SCHEMES: Final[dict[str, Scheme]] = {"torch": init_torch, "keras": init_keras}
@@ -28,9 +28,20 @@ def initialise(cell: Cell[Any], weights: Any, init: Any, forget_bias: float | No
         for name in filter(lambda name: name.startswith("norm_"), named):
             named[name].fill_(0 if name.endswith("_bias") else 1)
         for name, draw in own.items():
-            draw(named[name])
+            _draw(name, named[name], draw)
     if forget_bias is not None:
         set_forget_bias(cell.gates, cell.hidden_size, named, forget_bias)
+
+
+def _draw(name: str, parameter: Tensor, draw: Any) -> None:
+    try:
+        draw(parameter)
+    except UnrolledError:
+        raise
+    except Exception as error:
+        raise ConfigError(
+            f"init's initialiser of {name} failed on its shape {tuple(parameter.shape)}: {error}"
+        ) from error
 
 
 def _scheme(init: Any) -> Scheme:

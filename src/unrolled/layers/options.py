@@ -106,6 +106,7 @@ def _instead(name: str, known: Iterable[str]) -> str:
     """Who has such an argument, or which was probably meant."""
     cells = (LSTMEquations, GRUEquations, RNNEquations, SLSTMEquations)
     having = [cell.name for cell in cells if name in cell.__dataclass_fields__]
+    having = ["LSTM", "SLSTM"] if name == "forget_bias" else having
     return (
         f" {' and '.join(having)} {'has' if len(having) == 1 else 'have'} it." if having else did_you_mean(name, known)
     )

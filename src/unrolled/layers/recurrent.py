@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout
 
 from unrolled.cells import Cell
+from unrolled.errors import ConfigError
 from unrolled.layers.arguments import check_layer_arguments, in_one_spelling
 from unrolled.layers.checks import check_call
 from unrolled.layers.forms import Form, open_input
@@ -97,6 +98,14 @@ class RecurrentLayer(nn.Module):
                 f"dropout={dropout} acts between layers, and there is only one: it does nothing.",
                 stacklevel=3,
             )
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Refuse to change an option of the cell, which was made with it."""
+        if "_cells" in self.__dict__ and name in _shallow(self._cells[0]).keys() - {"hidden_size"}:
+            raise ConfigError(
+                f"{self.kind} was made with {name}={getattr(self, name)!r}. Make another one for {value!r}."
+            )
+        super().__setattr__(name, value)
 
     def _register(self, device: Any, dtype: torch.dtype | None) -> list[list[tuple[str | None, ...]]]:
         """Make the parameters; return the name in each slot of each direction's named tuple."""
@@ -194,7 +203,7 @@ class RecurrentLayer(nn.Module):
         if hx is not None or isinstance(self.initial_state, str):
             return open_states(spec, form, hx)
         states: States = self.initial_state(form.x, None if form.ragged is None else form.ragged.lengths_N)
-        check_initial_states(spec, form.x.shape[1], states)
+        check_initial_states(spec, form.x.shape[1], states, self.weights()[0][0][0])
         return states
 
     def stream(self, truncate: int | None = None) -> Stream:
@@ -234,6 +243,11 @@ class RecurrentLayer(nn.Module):
             spec, form = self.spec(), open_input(x, None, self.batch_first)
             masks |= {f"h_l{k}": draw_h_mask(spec, cell, form.x) for k, cell in enumerate(spec.cells)}
         return masks
+
+    def _stream_mask_shapes(self, batch: int) -> dict[str, tuple[int, ...]]:
+        """The shape of each mask that `_stream_masks` may draw."""
+        of_weights = {f"weight_hh_l{k}": tuple(w.weight_hh.shape) for k, (w, *_) in enumerate(self.weights())}
+        return of_weights | {f"h_l{k}": (batch, cell.output_size) for k, cell in enumerate(self._cells)}
 
     def _stream_form(self, states: Any) -> Any:
         """Bring loaded states, nested tuples, into the form of hx, which they have."""

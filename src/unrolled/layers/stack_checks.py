@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from unrolled.cells import Cell
 from unrolled.errors import ConfigError, ShapeError
 from unrolled.layers.findings import Findings, check_like, describe
-from unrolled.layers.initial_state import InitialStateFromInput
+from unrolled.layers.initial_state import InitialStateFromInput, check_made_like
 from unrolled.layers.options import ReadOptions, check_flags, is_number, read_options
 from unrolled.layers.own_cell import equations_of
 from unrolled.layers.recurrent import RecurrentLayer
@@ -88,11 +88,12 @@ def check_hx(found: Findings, layers: Sequence[Sequence[Place]], hx: Any, batch:
                 _check_entry(found, f"hx[{k}][{d}]", places[d], entry[d], batch, like)
 
 
-def check_made_states(layers: Sequence[Sequence[Place]], states: Any, batch: int) -> None:
+def check_made_states(layers: Sequence[Sequence[Place]], states: Any, batch: int, weight: Tensor) -> None:
     """Refuse what an `initial_state` module returned if it is not a state for each direction of each layer.
 
     Raises:
         ShapeError: What it should have returned, and what it did.
+        DtypeError: A state is not of the parameters' dtype or on their device.
     """
     wanted = [[[(batch, width) for width in p.cell.state_sizes] for p in layer if p.cell] for layer in layers]
     rule = "Stack's initial_state module must return, for each layer, a list of one tuple of states a direction."
@@ -102,6 +103,7 @@ def check_made_states(layers: Sequence[Sequence[Place]], states: Any, batch: int
         raise ShapeError(f"{rule} It returned {describe(states)}.") from None
     if given != wanted:
         raise ShapeError(f"{rule} Their shapes must be {wanted}; it returned {given}.")
+    check_made_like("Stack", states, weight)
 
 
 def _read_cells(found: Findings, cells: Any) -> list[list[Place]]:

@@ -40,6 +40,8 @@ class Streamed(Protocol):
 
     def _stream_masks(self, x: Any) -> dict[str, Tensor]: ...
 
+    def _stream_mask_shapes(self, batch: int) -> dict[str, tuple[int, ...]]: ...
+
     def _stream_form(self, states: Any) -> Any: ...
 
 
@@ -100,13 +102,21 @@ def read_rows(rows: Any, batch: int) -> Bool[Tensor, "N"]:
     return mask_N
 
 
-def check_kept(kept: Any) -> None:
-    """Refuse what no `state_dict` gave."""
+def check_kept(layer: Streamed, kept: Any) -> None:
+    """Refuse what no `state_dict` of a stream of this layer gave; its states are looked at when they are used."""
     found = Problems()
     for name, tensor in kept.items():
         known = name.partition(".")[0] in ("state", "mask") or name in _COUNTS
         found.check(known, f"there is nothing called {name!r} in a stream.")
         found.check(isinstance(tensor, Tensor), f"{name!r} must be a tensor; got {type(tensor).__name__}.")
+    steps = kept.get("steps")
+    shapes = layer._stream_mask_shapes(len(steps) if isinstance(steps, Tensor) and steps.dim() == 1 else 0)
+    for name, mask in kept.items():
+        if name.startswith("mask.") and isinstance(mask, Tensor):
+            shape = shapes.get(name.removeprefix("mask."))
+            found.check(shape is not None, f"{layer.kind} has no mask {name!r}.")
+            fits = shape is None or (tuple(mask.shape) == shape and mask.is_floating_point())
+            found.check(fits, f"{name!r} must be floating-point {shape}; got {tuple(mask.shape)} of {mask.dtype}.")
     counts = [name for name in _COUNTS if name in kept]
     missing = [repr(name) for name in _COUNTS if counts and name not in kept]
     found.check(not missing, f"{', '.join(missing)} is missing.")

@@ -176,7 +176,7 @@ class Stream:
         Raises:
             ConfigError: `kept` is not what `state_dict` gave. Whether states fit the layer shows at the next step.
         """
-        check_kept(kept)
+        check_kept(self.layer, kept)
         self.reset()
         own = next(iter(self.layer.parameters()), None)
         copies = {name: tensor.detach().clone() for name, tensor in kept.items()}
