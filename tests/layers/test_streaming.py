@@ -459,7 +459,7 @@ WRONG = [
      "This is not what a stream's state_dict() gave:\n  - there is nothing called 'h' in a stream."),
     (lambda: GRU.stream().load_state_dict({"state": torch.zeros(1), "steps": torch.zeros(1)}), ConfigError,
      "'begun', 'batched' is missing."),
-    (lambda: check_kept({"state": 1}), ConfigError, "'state' must be a tensor; got int."),
+    (lambda: check_kept(ours.LSTM(2, 3), {"state": 1}), ConfigError, "'state' must be a tensor; got int."),
 ]  # fmt: skip
 
 

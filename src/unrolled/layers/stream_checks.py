@@ -109,6 +109,14 @@ def check_kept(layer: Streamed, kept: Any) -> None:
         known = name.partition(".")[0] in ("state", "mask") or name in _COUNTS
         found.check(known, f"there is nothing called {name!r} in a stream.")
         found.check(isinstance(tensor, Tensor), f"{name!r} must be a tensor; got {type(tensor).__name__}.")
+    _check_masks(found, layer, kept)
+    counts = [name for name in _COUNTS if name in kept]
+    missing = [repr(name) for name in _COUNTS if counts and name not in kept]
+    found.check(not missing, f"{', '.join(missing)} is missing.")
+    found.raise_as(ConfigError, "This is not what a stream's state_dict() gave:")
+
+
+def _check_masks(found: Problems, layer: Streamed, kept: Any) -> None:
     steps = kept.get("steps")
     shapes = layer._stream_mask_shapes(len(steps) if isinstance(steps, Tensor) and steps.dim() == 1 else 0)
     for name, mask in kept.items():
@@ -117,10 +125,6 @@ def check_kept(layer: Streamed, kept: Any) -> None:
             found.check(shape is not None, f"{layer.kind} has no mask {name!r}.")
             fits = shape is None or (tuple(mask.shape) == shape and mask.is_floating_point())
             found.check(fits, f"{name!r} must be floating-point {shape}; got {tuple(mask.shape)} of {mask.dtype}.")
-    counts = [name for name in _COUNTS if name in kept]
-    missing = [repr(name) for name in _COUNTS if counts and name not in kept]
-    found.check(not missing, f"{', '.join(missing)} is missing.")
-    found.raise_as(ConfigError, "This is not what a stream's state_dict() gave:")
 
 
 def _batch_text(batch: int, batched: bool) -> str:
