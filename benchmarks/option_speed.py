@@ -22,7 +22,7 @@ from measure import spread, write
 
 import unrolled
 
-ROUNDS, QUICK_ROUNDS = 25, 5
+ROUNDS, QUICK_ROUNDS = 15, 5
 TURN = 0.06  # seconds of steps in one turn
 SIZES = [(32, 40, 1, 50), (128, 96, 7, 64), (64, 100, 32, 128), (128, 96, 7, 256)]  # N, T, F, H
 OPTIONS: dict[str, dict[str, Any]] = {
