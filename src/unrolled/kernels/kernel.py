@@ -57,12 +57,6 @@ class Noise(NamedTuple):
     h_mask: Float[Tensor, "N S"] | None = None
     hold: tuple[Tensor | float | None, ...] = ()
 
-    @property
-    def kinds(self) -> tuple[str, ...]:
-        """The layer's arguments that it comes from."""
-        zoneout = any(held is not None for held in self.hold)
-        return ("recurrent_dropout",) * (self.h_mask is not None) + ("zoneout",) * zoneout
-
 
 QUIET: Final = Noise()
 

@@ -30,11 +30,11 @@ class Form(ABC):
     ragged: Ragged | None
 
     @abstractmethod
-    def state_in(self, state: Tensor) -> Tensor:
-        """Bring an initial state into the inside layout."""
+    def state_in(self, state: Tensor, axis: int = 1) -> Tensor:
+        """Bring an initial state into the inside layout, where the batch is the given axis."""
 
     @abstractmethod
-    def state_out(self, state: Tensor) -> Tensor:
+    def state_out(self, state: Tensor, axis: int = 1) -> Tensor:
         """Bring a final state into the user's layout."""
 
     @abstractmethod
@@ -64,11 +64,11 @@ class PaddedForm(Form):
     ragged: Ragged | None
     batch_first: bool
 
-    def state_in(self, state: Tensor) -> Tensor:
+    def state_in(self, state: Tensor, axis: int = 1) -> Tensor:
         """Unchanged: states are never batch-first."""
         return state
 
-    def state_out(self, state: Tensor) -> Tensor:
+    def state_out(self, state: Tensor, axis: int = 1) -> Tensor:
         """Unchanged: states are never batch-first."""
         return state
 
@@ -85,13 +85,13 @@ class SingleForm(Form):
     x: Float[Tensor, "T 1 F"]
     ragged: None = None
 
-    def state_in(self, state: Tensor) -> Tensor:
+    def state_in(self, state: Tensor, axis: int = 1) -> Tensor:
         """Add the batch axis."""
-        return state.unsqueeze(1)
+        return state.unsqueeze(axis)
 
-    def state_out(self, state: Tensor) -> Tensor:
+    def state_out(self, state: Tensor, axis: int = 1) -> Tensor:
         """Take the batch axis away."""
-        return state.squeeze(1)
+        return state.squeeze(axis)
 
     def output(self, y_TNY: Tensor) -> Tensor:
         """Take the batch axis away."""
@@ -117,15 +117,15 @@ class PackedForm(Form):
             return cls(packed.data.view(steps, batch, -1), None, packed)
         return cls(pad(packed.data, ragged.packed_P, steps, batch), ragged, packed)
 
-    def state_in(self, state: Tensor) -> Tensor:
+    def state_in(self, state: Tensor, axis: int = 1) -> Tensor:
         """Sort by length."""
         order = self.packed.sorted_indices
-        return state if order is None else state.index_select(-2, order)
+        return state if order is None else state.index_select(axis, order)
 
-    def state_out(self, state: Tensor) -> Tensor:
+    def state_out(self, state: Tensor, axis: int = 1) -> Tensor:
         """Undo the sorting."""
         order = self.packed.unsorted_indices
-        return state if order is None else state.index_select(-2, order)
+        return state if order is None else state.index_select(axis, order)
 
     def output(self, y_TNY: Tensor) -> PackedSequence:
         """Pack the output as the input was."""
@@ -147,11 +147,11 @@ class ListForm(Form):
         """Pad the sequences."""
         return cls(*_spread(torch.cat(list(sequences)), lengths := [len(s) for s in sequences]), lengths)
 
-    def state_in(self, state: Tensor) -> Tensor:
+    def state_in(self, state: Tensor, axis: int = 1) -> Tensor:
         """Unchanged: the batch is in the list's order."""
         return state
 
-    def state_out(self, state: Tensor) -> Tensor:
+    def state_out(self, state: Tensor, axis: int = 1) -> Tensor:
         """Unchanged: the batch is in the list's order."""
         return state
 
@@ -174,11 +174,11 @@ class NestedForm(Form):
         """Pad the sequences."""
         return cls(*_spread(nested_rows(nested), nested_lengths(nested)), nested)
 
-    def state_in(self, state: Tensor) -> Tensor:
+    def state_in(self, state: Tensor, axis: int = 1) -> Tensor:
         """Unchanged: the batch is in the nested tensor's order."""
         return state
 
-    def state_out(self, state: Tensor) -> Tensor:
+    def state_out(self, state: Tensor, axis: int = 1) -> Tensor:
         """Unchanged: the batch is in the nested tensor's order."""
         return state
 

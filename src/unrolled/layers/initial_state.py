@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from unrolled.cells import State
+from unrolled.cells import Cell, State
 from unrolled.errors import ConfigError, DtypeError, Problems, ShapeError
 from unrolled.layers.findings import Findings, check_like
 from unrolled.layers.spec import Spec
@@ -26,15 +26,17 @@ class LearnedState(nn.Module):
     is learned freely may reach 0, by which c is divided.
     """
 
-    def __init__(self, spec: Spec, device: Any = None, dtype: torch.dtype | None = None) -> None:
+    def __init__(
+        self, cells: Sequence[Cell[Any]], directions: int, device: Any = None, dtype: torch.dtype | None = None
+    ) -> None:
         super().__init__()
         self._names = [
-            [[f"{state}_l{k}{suffix}" for state in cell.states] for suffix in ("", "_reverse")[: spec.directions]]
-            for k, cell in enumerate(spec.cells)
+            [[f"{state}_l{k}{suffix}" for state in cell.states] for suffix in ("", "_reverse")[:directions]]
+            for k, cell in enumerate(cells)
         ]
-        self._widths = [cell.state_sizes for cell in spec.cells]
-        for widths, directions in zip(self._widths, self._names, strict=True):
-            for names in directions:
+        self._widths = [cell.state_sizes for cell in cells]
+        for widths, layer in zip(self._widths, self._names, strict=True):
+            for names in layer:
                 for name, width in zip(names, widths, strict=True):
                     if not _is_fixed(name):
                         zeros = torch.zeros(width, device=device, dtype=dtype)

@@ -90,7 +90,7 @@ class RecurrentLayer(nn.Module):
             setattr(self, name, value)
         self._cells: tuple[Cell[Any], ...] = tuple(self.equations(width, **own) for width in widths)
         if read.initial_state == "learned":
-            self.initial_state = LearnedState(self.spec(), device, dtype)
+            self.initial_state = LearnedState(self._cells, 2 if bidirectional else 1, device, dtype)
         self._slots = self._register(device, dtype)
         self.reset_parameters()
         if dropout > 0 and self.num_layers == 1:

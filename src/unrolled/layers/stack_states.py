@@ -17,10 +17,8 @@ from torch import Tensor, nn
 from unrolled.kernels import Run
 from unrolled.layers.forms import Form
 from unrolled.layers.initial_state import LearnedState
-from unrolled.layers.spec import Spec
 from unrolled.layers.stack import LayerRun
 from unrolled.layers.stack_checks import Place
-from unrolled.layers.states import rows_in, rows_out
 from unrolled.layers.tracing import final_rows
 from unrolled.layers.trees import map_leaves
 from unrolled.trace import NamedArray
@@ -48,23 +46,7 @@ def _learned(place: Place) -> LearnedState:
     assert place.cell is not None, "modules of the user's own were refused"
     weight = place.module.weight_ih
     assert isinstance(weight, Tensor)
-    spec = Spec(
-        kind="Stack",
-        input_size=0,
-        cells=(place.cell,),
-        bidirectional=False,
-        batch_first=False,
-        per_layer=False,
-        kernel="auto",
-        precision="full",
-        recompute=False,
-        training=False,
-        dropout=0.0,
-        residual=False,
-        recurrent_dropout=0.0,
-        zoneout=(),
-    )
-    return LearnedState(spec, weight.device, weight.dtype)
+    return LearnedState([place.cell], 1, weight.device, weight.dtype)
 
 
 def begin(place: Place, x_TNF: Tensor) -> Any:
@@ -80,7 +62,7 @@ def begin(place: Place, x_TNF: Tensor) -> Any:
 def open_entry(places: list[Place], form: Form, entry: Any) -> list[Any]:
     """Bring one checked entry of hx inside."""
     states = [entry] if len(places) == 1 else entry
-    inside = [map_leaves(partial(rows_in, form), state) for state in states]
+    inside = [map_leaves(partial(form.state_in, axis=0), state) for state in states]
     return [
         (state,) if place.cell and isinstance(state, Tensor) else state
         for place, state in zip(places, inside, strict=True)
@@ -91,7 +73,7 @@ def close_entries(layers: list[list[Place]], form: Form, finals: list[list[Any]]
     """Final states in the form of hx."""
     closed = []
     for places, states in zip(layers, finals, strict=True):
-        outside = [map_leaves(partial(rows_out, form), state) for state in states]
+        outside = [map_leaves(partial(form.state_out, axis=0), state) for state in states]
         alone = [s[0] if p.cell and len(s) == 1 else s for p, s in zip(places, outside, strict=True)]
         closed.append(alone[0] if len(alone) == 1 else tuple(alone))
     return closed

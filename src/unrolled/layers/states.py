@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from unrolled.layers.forms import Form, PackedForm, SingleForm
+from unrolled.layers.forms import Form
 from unrolled.layers.spec import Spec
 from unrolled.layers.stack import States
 
@@ -51,19 +51,3 @@ def _arrange(spec: Spec, form: Form, finals: States, s: int) -> Tensor | tuple[T
 
 def _stack(rows: list[Tensor]) -> Tensor:
     return rows[0].unsqueeze(0) if len(rows) == 1 else torch.stack(rows)
-
-
-def rows_in(form: Form, rows: Tensor) -> Tensor:
-    """Bring one layer's and direction's state (N, ...) inside; from (...) for one sequence."""
-    if isinstance(form, SingleForm):
-        return rows.unsqueeze(0)
-    order = form.packed.sorted_indices if isinstance(form, PackedForm) else None
-    return rows if order is None else rows.index_select(0, order)
-
-
-def rows_out(form: Form, rows: Tensor) -> Tensor:
-    """Undo `rows_in`."""
-    if isinstance(form, SingleForm):
-        return rows.squeeze(0)
-    order = form.packed.unsorted_indices if isinstance(form, PackedForm) else None
-    return rows if order is None else rows.index_select(0, order)
