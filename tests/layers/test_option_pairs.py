@@ -129,6 +129,29 @@ def test_a_ragged_batch_is_each_sequence_alone(case):
 
 
 @crossed()
+def test_a_stream_is_the_whole_run(case):
+    """Chunks of two steps, the last one shorter: outputs, final states and every gradient."""
+    case = case.replace(bidirectional=False)
+    layer, x = case.layer().eval(), case.x()
+    hx, lengths = case.hx(layer), case.lengths()
+    wanted = layer(x, hx, lengths)
+    stream = layer.stream()
+    if hx is not None:
+        stream.state = hx
+    time_axis = 1 if case["batch_first"] else 0
+    chunks = torch.split(x, 2, dim=time_axis)
+    left = lengths and [[min(2, max(0, n - 2 * k)) for n in lengths] for k in range(len(chunks))]
+    outputs = [stream(chunk, lengths=left[k] if left else None) for k, chunk in enumerate(chunks)]
+    found = [torch.cat(outputs, dim=time_axis), stream.state]
+    leaves = [x, *leaves_of(hx), *layer.parameters()]
+    both = [leaves_of(found), leaves_of(list(wanted))]
+    torch.manual_seed(9)
+    toward = [torch.randn(w.shape, dtype=w.dtype) for w in both[1]]
+    close(*both)
+    close(*(torch.autograd.grad(r, leaves, toward, allow_unused=True, materialize_grads=True) for r in both))
+
+
+@crossed()
 def test_the_reverse_direction_is_the_forward_one_on_mirrored_sequences(case):
     case = case.replace(stack="one", dropout=0.0, bidirectional=True)
     both, one = case.layer().eval(), case.replace(bidirectional=False).layer().eval()
