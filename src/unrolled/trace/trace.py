@@ -135,7 +135,7 @@ class Trace:
                 "batched": self.batched,
                 "lengths": encode_array(self.lengths),
                 "parts": [_encode_part(part) for part in self.parts],
-                "output": encode_array(self.output) | {"places": self._output_places()},
+                "output": encode_array(self.output) | {"places": self.output_places()},
                 "finals": {name: self._encode_final(state) for name, state in self.finals.items()},
             }
         )
@@ -176,7 +176,8 @@ class Trace:
         lines += [f"{name:10} {state!r}" for name, state in self.finals.items()]
         return "\n".join(lines)
 
-    def _output_places(self) -> list[dict[str, Any]]:
+    def output_places(self) -> list[dict[str, Any]]:
+        """Where the features of `output` come from, in plain JSON types: a direction fills `count` from `first` on."""
         width = self.parts[-1]["h"].shape[-1]
         return [
             {"layer": part.layer, "direction": part.direction, "first": d * width, "count": width}
