@@ -5,6 +5,7 @@ import pytest
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", default="cpu", help="where tests/layers/test_device.py runs, such as cuda")
+    parser.addoption("--overwrite", action="store_true", help="store what the golden files are compared with anew")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -30,3 +31,9 @@ def _one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def overwrite(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are to be stored anew."""
+    return bool(request.config.getoption("--overwrite"))

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from unrolled import figures
 from unrolled.forecast.result import ForecastResult, Segment, SeriesResult
-from unrolled.view import figures
 from unrolled.view.style import FORECAST, TRUTH, can_draw
 
 

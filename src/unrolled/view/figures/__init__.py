@@ -1,0 +1,1 @@
+"""One module for each picture; each takes plain descriptions, `unrolled.figures` takes models."""
