@@ -1,13 +1,17 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer and, for the native kernels, a C++ compiler.
+# `make demo` and `make test` need nothing but Python 3.11 or newer and, for the native kernels, a C++ compiler, for the
+# explorer page Node 20.19 or newer.
 PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo test test-gpu check clean
+.PHONY: demo gallery test test-gpu check clean
 
 demo: $(STAMP)
 	$(BIN)/unrolled sample co2 -o out/demo/co2.csv
 	$(BIN)/unrolled forecast out/demo/co2.csv -h 52 --level 80 --level 95 -o out/demo
+
+gallery: $(STAMP)
+	$(BIN)/python docs/gallery.py
 
 test: $(STAMP)
 	$(BIN)/python -m pytest
@@ -20,9 +24,10 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-# Made anew when the dependencies or the native kernels change; the project's Python is read from src/ as it stands.
+# Made anew when the dependencies, the native kernels or the page change; Python is read from src/ as it stands.
 # --group needs pip 25.1, so pip comes first.
-$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard csrc/*)
+PAGE := $(shell find src/unrolled/view/web -type f -not -path '*/node_modules/*' -not -path '*/dist/*' -not -path '*/test/*')
+$(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/* csrc/*) $(PAGE)
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --upgrade 'pip>=25.1'
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev

@@ -17,6 +17,7 @@ from makers import wave_frame
 from unrolled.cli import main
 from unrolled.cli_settings import described
 from unrolled.forecast.config import Config
+from unrolled.view.page.html import page_absence
 
 QUICK = ["--max-steps", "20", "--val-every", "10", "--hidden-size", "6", "--input-size", "12"]
 
@@ -38,6 +39,7 @@ def test_forecast_writes_everything_it_promises(table: Path, tmp_path: Path, cap
     assert run("forecast", table, "-h", "5", "--level", "80", "--level", "90", *QUICK, "-o", out) == 0
     assert {path.name for path in out.iterdir()} == {
         "forecast.csv", "backtest.csv", "metrics.json", "forecast.png", "forecast.svg", "config.json", "model",
+        *(() if page_absence() else ("explorer.html",)),
     }  # fmt: skip
     forecast = pd.read_csv(out / "forecast.csv")
     assert list(forecast) == ["unique_id", "ds", "LSTM", *(f"LSTM-{e}-{n}" for n in (80, 90) for e in ("lo", "hi"))]

@@ -1,7 +1,11 @@
+from . import analysis as analysis
 from . import convert as convert
+from . import figures as figures
 from . import init as init
 from .cells import Activation as Activation
 from .errors import UnrolledError as UnrolledError
+from .explorer import Explorer as Explorer
+from .explorer import explore as explore
 from .forecast.config import Config as Config
 from .forecast.forecaster import Forecaster as Forecaster
 from .layers import GRU as GRU
@@ -27,4 +31,3 @@ from .layers import restore as restore
 from .layers import unpad as unpad
 from .trace import NamedArray as NamedArray
 from .trace import Trace as Trace
-from .view import figures as figures

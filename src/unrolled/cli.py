@@ -1,4 +1,4 @@
-"""The command line: `unrolled forecast | backtest | predict | sample | info`.
+"""The command line: `unrolled forecast | backtest | predict | explore | sample | info`.
 
 PyTorch is imported by the commands that compute, so that `--help` answers at once.
 """
@@ -16,9 +16,11 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from unrolled.cli_settings import command
+from unrolled.errors import ConfigError
 from unrolled.forecast.config import Config
 
 if TYPE_CHECKING:
+    from unrolled.forecast.forecaster import Forecaster
     from unrolled.forecast.job import Job, Report
 
 app = typer.Typer(
@@ -69,7 +71,7 @@ def forecast(
     """Backtest, train on everything, forecast and draw; write all of it to a folder."""
     from unrolled.forecast.job import Job
 
-    job = Job(data, _quiet(config, as_json), out, level, windows, step_size, refit)
+    job = Job(data, _quiet(config, as_json), out, level, windows, step_size, refit, _write_page)
     _tell_notes(job, as_json)
     _tell(job.run_forecast(), as_json)
 
@@ -117,6 +119,22 @@ def predict(
 
 @app.command()
 @command
+def explore(
+    model: Annotated[Path | None, typer.Argument(help="Folder of a saved model.", show_default=False)] = None,
+    data: Annotated[Path | None, typer.Argument(help="CSV or Parquet file to show it on.", show_default=False)] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("explorer.html"),
+) -> None:
+    """Write a page on which a saved model's own numbers are seen and changed; without a model, a small one's."""
+    from unrolled.explorer import explore as write
+    from unrolled.forecast.forecaster import Forecaster
+
+    if model is not None and data is None:
+        raise ConfigError("A saved model does not hold the series it was trained on: unrolled explore MODEL DATA.")
+    print(write(None if model is None else Forecaster.load(model), data, out=out))
+
+
+@app.command()
+@command
 def sample(
     name: Annotated[str, typer.Argument(help="sunspots, co2 or sine.", show_default=False)],
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file to write; default: print it.")] = None,
@@ -146,6 +164,12 @@ def info(
 
     found = info_of_sizes(cell, features, hidden_size, batch, time, ragged)
     print(json.dumps(found.to_json()) if as_json else found)
+
+
+def _write_page(model: Forecaster, path: Path) -> str:
+    from unrolled.explorer import write_page
+
+    return write_page(model, path)
 
 
 def _quiet(config: Config, as_json: bool) -> Config:

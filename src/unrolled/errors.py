@@ -53,6 +53,10 @@ class NotFittedError(UnrolledError, RuntimeError):
     """A forecast was asked of a model that has not been trained."""
 
 
+class PageAbsentError(UnrolledError, RuntimeError):
+    """The explorer page was asked for, and this installation was made without it."""
+
+
 class Problems:
     """Collects what is wrong with one call, to be raised together."""
 

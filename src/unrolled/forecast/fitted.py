@@ -37,6 +37,28 @@ class Forecast:
     bands: Bands
 
 
+@dataclass(frozen=True, eq=False)
+class LastWindows:
+    """What a network reads of some series of a panel to forecast what comes after them.
+
+    series: (N,) which of the panel's series, in its order.
+    """
+
+    fitted: Fitted
+    panel: Panel
+    series: NDArray[np.int64]
+    batch: Batch
+
+    def times(self) -> NDArray[np.generic]:
+        """Return the (N, T) times of the windows."""
+        ends = self.panel.offsets[1:][self.series]
+        return self.panel.times[ends[:, None] + np.arange(-_window(self.fitted.config), 0)]
+
+    def future_times(self) -> NDArray[np.generic]:
+        """Return the (N, h) times that are forecast."""
+        return self.panel.future_times(self.fitted.config.h)[self.series]
+
+
 @dataclass(frozen=True)
 class Fitted:
     """What training leaves behind. Safe to use from several threads: nothing in it changes."""
@@ -56,6 +78,11 @@ class Fitted:
             return Forecast(values_Sh, quantile_bands(outputs_ShQ, levels, self.config))
         bands = conformal_bands(values_Sh, scale_S1, levels, self.errors) if self.errors and levels else {}
         return Forecast(values_Sh, bands)
+
+    def last_windows(self, panel: Panel, series: NDArray[np.int64]) -> LastWindows:
+        """Return what the network reads of these series of `panel`, by their numbers, to forecast what comes next."""
+        batch = gatherer(panel, self.config)(panel.offsets[1:][series], panel.offsets[:-1][series], h=0)
+        return LastWindows(self, panel, series, batch)
 
     def _decode(self, panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         gather = gatherer(panel, self.config)

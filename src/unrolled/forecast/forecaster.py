@@ -17,7 +17,7 @@ from unrolled.errors import DataError, NotFittedError
 from unrolled.forecast import artifact
 from unrolled.forecast.backtest import Backtest, Plan, backtest
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import Fitted, Forecast, PointsNeeded, fit_panel
+from unrolled.forecast.fitted import Fitted, Forecast, LastWindows, PointsNeeded, fit_panel
 from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns
 from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.progress import Reporter, reporter
@@ -193,9 +193,9 @@ class Forecaster:
         Returns:
             The matplotlib figure: at most 12 series, the rest counted.
         """
-        from unrolled.view import figures
+        from unrolled.view.figures.forecast import forecast
 
-        figure = figures.forecast(self.result())
+        figure = forecast(self.result())
         if path is not None:
             figure.savefig(path)
         return figure
@@ -209,6 +209,22 @@ class Forecaster:
         drawn = range(min(len(panel), MOST_SERIES))
         series = tuple(_series_result(panel, forecast, self._backtest, number) for number in drawn)
         return ForecastResult(self.config.cell, series, len(panel), self._headline(panel))
+
+    def last_windows(self, source: Table | None = None, most: int | None = None) -> LastWindows:
+        """Return what the network reads to forecast what comes next: the last window of every series.
+
+        Args:
+            source: as for `predict`.
+            most: of more series than that, so many evenly spaced ones. Default: all.
+
+        Raises:
+            DataError: lists everything wrong with the table.
+            NotFittedError: nothing was fitted, or a loaded model was given no table.
+        """
+        fitted = self._need_fitted()
+        panel = self._need_panel() if source is None else self._read_like(source, fitted)
+        count = len(panel) if most is None else min(most, len(panel))
+        return fitted.last_windows(panel, np.linspace(0, len(panel) - 1, count).round().astype(np.int64))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the trained model as a folder: config.json, weights.safetensors, card.md.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -24,6 +24,10 @@ from unrolled.forecast.scores import METRICS, Scores
 if TYPE_CHECKING:
     from rich.console import Console
 
+PageWriter = Callable[[Forecaster, Path], str]
+"""Writes an explorer page to a path; returns "", or in a sentence why there is none."""
+
+EXPLORER = "explorer.html"
 DEFAULT_WINDOWS = 4
 MODEL = "model"
 
@@ -77,6 +81,7 @@ class Job:
     """One run over one table.
 
     windows: cutoffs of the backtest; default: 4, or as many as the shortest series has room for.
+    write_page: writes the explorer page of what was trained; without it a forecast has none.
     The other fields are those of `Forecaster.cross_validation`.
     """
 
@@ -87,6 +92,7 @@ class Job:
     windows: int | None = None
     step_size: int | None = None
     refit: bool | int = False
+    write_page: PageWriter | None = None
 
     def run_backtest(self) -> Report:
         """Backtest and write backtest.csv, metrics.json, backtest.png and .svg, config.json.
@@ -102,9 +108,10 @@ class Job:
             return self._record(draft, model, panel, ())
 
     def run_forecast(self) -> Report:
-        """Backtest, train on everything, forecast; write the backtest's files, forecast.csv and model/.
+        """Backtest, train on everything, forecast; write the backtest's files, forecast.csv, model/, explorer.html.
 
-        Where the series are too short for any backtest it is left out, and a note says so.
+        Where the series are too short for any backtest it is left out, and a note says so; so is the page where
+        this installation has none.
 
         Raises:
             DataError, ConfigError: list everything wrong, before any training starts.
@@ -121,8 +128,11 @@ class Job:
             model.fit(panel).predict(level=self.level).to_csv(draft / "forecast.csv", index=False)
             model.save(draft / MODEL)
             _write_figures(draft, "forecast", model)
-            short = f"There was no backtest: the series are too short for one with h={self.config.h}."
-            return self._record(draft, model, panel, () if windows else (short,))
+            short = (
+                "" if windows else f"There was no backtest: the series are too short for one with h={self.config.h}."
+            )
+            no_page = self.write_page(model, draft / EXPLORER) if self.write_page else ""
+            return self._record(draft, model, panel, tuple(filter(None, (short, no_page))))
 
     @cached_property
     def panel(self) -> Panel:

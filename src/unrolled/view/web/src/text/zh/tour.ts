@@ -1,0 +1,52 @@
+// Simplified Chinese: the tour.* texts, under the English table's keys.
+
+import type { tour as English } from '../en/tour';
+
+export const tour: Record<keyof typeof English, string> = {
+  'tour.label': '导览',
+  'tour.progress': '第 {step} 步，共 {count} 步',
+  'tour.back': '上一步',
+  'tour.next': '下一步',
+  'tour.exit': '离开导览',
+  'tour.finish': '结束导览，自由查看',
+  'tour.finished': '导览结束：现在您可以随意试用这个模型。',
+
+  'tour.cube.title': '带时间的表格是一个立方体',
+  'tour.cube.first':
+    '表格中每个样本是一行，每个特征是一列；当每个样本都是一个序列时，时间成为第三条轴，批次就是 N × T × F 个数的立方体。',
+  'tour.cube.second': '`batch_first` 只决定形状中 N 与 T 谁在前：数本身不变。',
+  'tour.slice.title': '网络每次只读一步',
+  'tour.slice.first': '网络从不一次读完整个立方体：每一步只得到那个时刻的 F 个数。',
+  'tour.slice.second': '其中一个已点亮，旁边的面板给出它在 `x` 中的位置，可以直接粘贴为代码。',
+  'tour.loop.title': '一个带循环的网络',
+  'tour.loop.first': '网络只有一个：它读入当前这一步，并通过循环读入自己在上一步之后交给自己的内容。',
+  'tour.loop.second': '循环转多少次不由网络决定，而由数据决定：每个时间步一次。',
+  'tour.unfold.title': '展开：同一组权重用 {T} 次',
+  'tour.unfold.first': '展开就是把各步从左到右并排放好。',
+  'tour.unfold.second': '虚线把每个副本连到同一组权重：是 {T} 步，而不是 {T} 个网络；序列再长也不需要更多权重。',
+  'tour.carry.title': 'h 与 c 一路传递',
+  'tour.carry.first': '步与步之间传递两行数：`h`，也就是这一层的输出；以及 `c`，它的记忆。',
+  'tour.carry.second': '除非您给出初值，它们从零开始；按“播放”可以跟着它们走过时间。',
+  'tour.step.title': '一步就是一个小网络',
+  'tour.step.first': '在一步之内，输入与上一步的 `h` 乘上权重，为每个单元得出四个门。',
+  'tour.step.second': '这些门决定向 `c` 写入什么、保留什么，以及把什么作为 `h` 显示出来。',
+  'tour.unit.title': '一个单元随时间的变化',
+  'tour.unit.first': '这里只有一个单元：它的门和状态，从第一步到最后一步。',
+  'tour.unit.second': '`f` 接近 1 时，它保留已有的内容；`i` 接近 0 时，它不写入新内容。',
+  'tour.sum.title': '一个数就是一个和',
+  'tour.sum.first': '一个门是对一个和取 σ：每个输入乘以它的权重，上一步的每个 `h` 乘以它的权重，再加上偏置。',
+  'tour.sum.second': '各项按大小排列，起决定作用的排在最前；指向其中一项，可以看到它来自哪里。',
+  'tour.layers.title': '层，以及 output 是什么',
+  'tour.layers.first': '第二层在同一步读入第一层的 `h`：层增加的是深度，不是时间。',
+  'tour.layers.second': '`output` 是顶层在每一步的 `h`；下面的层不在其中。',
+  'tour.finals.title': 'h_n、c_n 与 output，以及填充',
+  'tour.finals.first': '`output` 含有每一步，而 `h_n` 和 `c_n` 每层只有一个状态：最后一个有效步之后的状态。',
+  'tour.finals.second':
+    '这个样本比批次短，所以它的最后状态在时间步 {last}，而不在 `output[:, -1]`：那里只有画着斜线的填充。',
+  'tour.directions.title': '两个方向',
+  'tour.directions.first': '双向层还有第二个网络，从末尾读到开头，`output` 把两者并排放在一起。',
+  'tour.directions.second': '反向网络在时间步 0 结束：点亮的数是它最后算出的，因此在 `h_n` 中。',
+  'tour.edit.title': '改一个数，预测随之改变',
+  'tour.edit.first': '这个样本的一个输入刚刚被改动，由它得出的一切，直到模型的回答，都已在本页重新算出。',
+  'tour.edit.second': '撤销它，或者改动别的数：输入、状态和门都可以随意尝试。',
+};
