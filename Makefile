@@ -13,8 +13,9 @@ demo: $(STAMP)
 gallery: $(STAMP)
 	$(BIN)/python docs/gallery.py
 
+# A process for each core; each then computes with one thread.
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
 test-gpu: $(STAMP)
 	$(BIN)/python -m pytest tests/layers/test_device.py --device cuda

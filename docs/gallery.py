@@ -1,4 +1,4 @@
-"""Write every figure, on small examples, as PNG and SVG: `python docs/gallery.py [--out out/gallery]`."""
+"""Write every figure as PNG and SVG, and the explorer page: `python docs/gallery.py [--out out/gallery]`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 import unrolled
 from unrolled import figures
+from unrolled.errors import PageAbsentError
 from unrolled.view.style import Picture
 
 CITIES = ["Beijing", "Cairo", "Lima", "Oslo"]
@@ -145,6 +146,14 @@ def write(folder: Path, wanted: list[str]) -> None:
         print(folder / f"{name}.png")
 
 
+def write_page(folder: Path) -> None:
+    """Write the explorer page of the model that ships with unrolled, or say why it can't be."""
+    try:
+        print(unrolled.explore(out=folder / "explorer.html").path)
+    except PageAbsentError as absent:
+        print(absent)
+
+
 def main() -> None:
     """Read the command line and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -152,6 +161,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("out/gallery"), help="folder to write into")
     given = parser.parse_args()
     write(given.out, given.names)
+    if not given.names:
+        write_page(given.out)
 
 
 if __name__ == "__main__":

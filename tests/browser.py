@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
 import os
 import shutil
 import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -53,13 +57,22 @@ def absence() -> str:
         return f"{left_out} there is no chromium or google-chrome on the path, and {VARIABLE} names none."
     if shutil.which("npm") is None:
         return f"{left_out} npm, which fetches what drives the browser, is not on the path."
-    return "" if _fetched() else f"{left_out} npm could not fetch what drives the browser (npm ci in {FOLDER})."
+    return "" if fetched(FOLDER) else f"{left_out} npm could not fetch what drives the browser (npm ci in {FOLDER})."
 
 
-def _fetched() -> bool:
-    """Fetch the driver's packages as its lockfile says, unless they are there."""
-    lock, installed = FOLDER / "package-lock.json", FOLDER / "node_modules" / ".package-lock.json"
-    if installed.exists() and installed.stat().st_mtime >= lock.stat().st_mtime:
-        return True
+def fetched(folder: Path) -> bool:
+    """Fetch the packages of an npm project as its lockfile says, unless they are there."""
+    lockfile, installed = folder / "package-lock.json", folder / "node_modules" / ".package-lock.json"
     command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=1"]
-    return subprocess.run(command, cwd=FOLDER, capture_output=True).returncode == 0
+    with alone(f"fetch-{folder.name}"):
+        if installed.exists() and installed.stat().st_mtime >= lockfile.stat().st_mtime:
+            return True
+        return subprocess.run(command, cwd=folder, capture_output=True).returncode == 0
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Let no other process of the tests do the same thing at the same time."""
+    with (Path(tempfile.gettempdir()) / f"unrolled-{name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

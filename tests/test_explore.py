@@ -475,3 +475,45 @@ def test_importing_it_needs_no_figures() -> None:
     program = "import sys, unrolled; unrolled.explore; print('matplotlib' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("ends", [lambda y: y.sum(), lambda y: y.sum().item(), lambda y: y[:, -1].argmax(-1)])
+def test_a_model_whose_answer_cannot_be_attributed_has_its_page(ends: Any) -> None:
+    class Ends(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = nn.GRU(3, 5, batch_first=True)
+
+        def forward(self, x: Tensor) -> Any:
+            return ends(self.layer(x)[0])
+
+    page = explore(Ends(), torch.randn(4, 7, 3))
+    assert "attribution" not in {found["name"] for found in first(page)["analyses"]}
+    assert any(note.startswith("Without attribution: ") for note in page.notes)
+
+
+def test_a_batch_with_nothing_in_it() -> None:
+    with pytest.raises(ShapeError, match=r"the input has not one valid step: N=0, T=7\. Pass"):
+        explore(unrolled.LSTM(3, 5), torch.randn(7, 0, 3))
+    with pytest.raises(ShapeError, match="of its part '0' has not one valid step"):
+        explore(nn.Sequential(unrolled.LSTM(3, 5)), torch.randn(7, 0, 3))
+    with pytest.raises(ShapeError, match="N=2, T=7, all lengths 0"):
+        explore(unrolled.LSTM(3, 5), torch.randn(7, 2, 3), [0, 0])
+
+
+@pytest.mark.parametrize("wrong", [[5], "abc", [7] * 99 + [8], [7, 8] + [7] * 98])
+def test_wrong_lengths_of_a_large_batch_are_told_of_the_whole(wrong: Any) -> None:
+    with pytest.raises(UnrolledError, match=r"LSTM expected (100 )?lengths"):
+        explore(unrolled.LSTM(3, 5), torch.randn(7, 100, 3), wrong)
+
+
+def test_a_batch_with_nan_is_still_what_the_layer_reads() -> None:
+    page = explore(unrolled.LSTM(3, 5), torch.full((7, 2, 3), float("nan")))
+    assert not any("does not read" in note for note in page.notes)
+
+
+def test_what_is_given_in_place_of_a_model() -> None:
+    with pytest.raises(DtypeError, match=r"got str\. A saved forecaster is loaded first"):
+        explore("model", "data.csv")
+    with pytest.raises(DtypeError, match=r"got Trace\. A trace has a run's numbers, but no weights"):
+        explore(unrolled.LSTM(3, 5).trace(torch.randn(7, 2, 3)))

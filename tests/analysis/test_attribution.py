@@ -226,3 +226,20 @@ def test_without_captum_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setitem(sys.modules, "captum", None)
     with pytest.raises(ConfigError, match=r'pip install "unrolled\[analysis\]".*occlusion'):
         integrated_gradients(ours.GRU(2, 4), torch.randn(5, 3, 2))
+
+
+def test_answers_without_gradients_and_inputs_without_numbers() -> None:
+    pytest.importorskip("captum")
+
+    class Chooses(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = ours.GRU(2, 4, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.layer(x)[0][:, -1].argmax(-1)
+
+    with pytest.raises(ConfigError, match="integrated_gradients needs gradients, and the model's answer has none"):
+        integrated_gradients(Chooses(), torch.randn(3, 6, 2))
+    with pytest.raises(ShapeError, match=r"x holds no number: Tensor \(0, 6, 2\)"):
+        integrated_gradients(ours.GRU(2, 4, batch_first=True), torch.randn(0, 6, 2))

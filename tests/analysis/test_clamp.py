@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -159,3 +160,14 @@ def test_errors_teach() -> None:
         clamp(nn.LSTM(3, 4), x, "f", 0.0, steps=5)
     with pytest.raises(ConfigError, match="one number, a tensor without axes; got float"):
         clamp(nn.LSTM(3, 4), x, "f", 0.0, loss=lambda result: 1.0)  # type: ignore[arg-type, return-value]
+
+
+@pytest.mark.parametrize("wrong", [1.5, [0.5], "ab", [], [True, False]])
+def test_units_and_steps_are_whole_numbers(wrong: Any) -> None:
+    layer, x, unchecked = ours.LSTM(2, 3), torch.randn(5, 2, 2), inspect.unwrap(clamp)
+    for what in ("units", "steps"):
+        with pytest.raises(ConfigError, match=f"expected {what} to be a whole number, or several; got"):
+            unchecked(layer, x, "f", 1.0, **{what: wrong})
+    one = clamp(layer, x, "f", 1.0, units=[1])
+    assert unchecked(layer, x, "f", 1.0, units=np.int64(1)) == one
+    assert unchecked(layer, x, "f", 1.0, units=torch.tensor([1])) == one

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from typing import Any
 
@@ -12,8 +13,8 @@ import torch
 import unrolled.layers as ours
 from analysis.models import KINDS, OPTIONS, Running, make, names_of
 from loops import run as numpy_run
-from unrolled.analysis import contributions, memory_length, record, saturation
-from unrolled.errors import ConfigError, ShapeError
+from unrolled.analysis import contributions, hidden_pca, memory_length, record, saturation
+from unrolled.errors import ConfigError, DtypeError, ShapeError
 from unrolled.trace import Trace
 
 LENGTHS = [4, 7, 0, 1]
@@ -212,3 +213,9 @@ def test_float32_traces_are_worked_out_in_float64() -> None:
     assert 0 < found.facts["largest_gap"] < 1e-5
     with pytest.raises(KeyError, match="contributions has nothing about 'h' there; it has layer 0, forward, c"):
         found.find("h")
+
+
+@pytest.mark.parametrize("verb", [contributions, memory_length, saturation, hidden_pca])
+def test_a_model_in_place_of_its_trace(verb: Any) -> None:
+    with pytest.raises(DtypeError, match=rf"{verb.__name__} expected a Trace; got LSTM\. Pass record\(model, x\)"):
+        inspect.unwrap(verb)(ours.LSTM(2, 3))

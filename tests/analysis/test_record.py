@@ -335,3 +335,8 @@ def test_errors_teach() -> None:
         record(nn.Sequential(nn.LazyLinear(3), nn.GRU(3, 3)), x)
     with pytest.raises(ShapeError, match="expected 2 lengths"):
         record(nn.GRU(3, 3), x, [5, 5, 5])
+
+
+def test_a_model_without_numbers() -> None:
+    with pytest.raises(ConfigError, match="parts of the model are on the meta device"):
+        record(nn.LSTM(2, 3, device="meta"), torch.randn(5, 2, 2))

@@ -61,6 +61,14 @@ CASES = [
 ]
 
 
+def in_words(value):
+    """A case's name, the same in every process: a function's own text has its address."""
+    if isinstance(value, type):
+        return value.__name__
+    shown = {name: getattr(option, "__name__", option) for name, option in value.items()}
+    return " ".join(f"{name}={option}" for name, option in shown.items()) or "plain"
+
+
 def drawn(*shape, scale=1.0):
     return torch.randn(shape, dtype=torch.float64) * scale
 
@@ -91,7 +99,7 @@ def in_numpy(cell, x, state, weights, mask=None):
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("hidden", [3, 9])
-@pytest.mark.parametrize(("equations", "options"), CASES, ids=str)
+@pytest.mark.parametrize(("equations", "options"), CASES, ids=in_words)
 def test_one_step_is_the_papers(equations, options, hidden, bias, masked):
     cell = equations(hidden, bias, **options)
     x, state, weights = drawn(4, 2), states_of(cell, 4), weights_of(cell, 2)
@@ -102,7 +110,7 @@ def test_one_step_is_the_papers(equations, options, hidden, bias, masked):
         np.testing.assert_allclose(f, e, rtol=1e-11, atol=1e-11)
 
 
-@pytest.mark.parametrize("options", [{}, *OF_LSTM.values()], ids=str)
+@pytest.mark.parametrize("options", [{}, *OF_LSTM.values()], ids=in_words)
 def test_a_projection_is_the_only_thing_between_o_phi_c_and_h(options):
     cell = LSTMEquations(5, **options)
     (h, c), gates = cell.step(drawn(4, 2), states_of(cell, 4), weights := weights_of(cell, 2))

@@ -55,7 +55,7 @@ READERS = {
 GOLDEN = {library: read(library) for library in (*READERS, "onnx")}
 
 
-@pytest.mark.parametrize(("library", "name"), [(lib, name) for lib in READERS for name in GOLDEN[lib]])
+@pytest.mark.parametrize(("library", "name"), [(lib, name) for lib in READERS for name in sorted(GOLDEN[lib])])
 def test_golden(library, name):
     call, case = GOLDEN[library][name]
     convert_from, arrange = READERS[library]
@@ -67,7 +67,7 @@ def test_golden(library, name):
     np.testing.assert_allclose(h_n, case["h"], rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("name", GOLDEN["onnx"])
+@pytest.mark.parametrize("name", sorted(GOLDEN["onnx"]))
 def test_golden_onnx(name):
     call, case = GOLDEN["onnx"][name]
     node = read_node("golden", call["kind"], call["attributes"], weights_of(case))

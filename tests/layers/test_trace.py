@@ -228,3 +228,10 @@ def test_repr_lists_arrays_with_their_axes(layer):
     assert text.startswith(f"Trace of {layer.kind}, lengths [4, 7, 0]")
     assert "layer 1, reverse:" in text
     assert "NamedArray(time=7, batch=3, hidden=5; float64)" in text
+
+
+@pytest.mark.parametrize("kind", [ours.LSTM, ours.GRU, ours.RNN])
+def test_a_batch_without_sequences(kind):
+    trace = kind(3, 4, bidirectional=True).trace(torch.randn(5, 0, 3))
+    assert trace.output.shape == (5, 0, 8)
+    assert {part["h"].shape for part in trace.parts} == {(5, 0, 4)}

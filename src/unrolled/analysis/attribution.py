@@ -52,7 +52,7 @@ def occlusion(model: nn.Module, x: Any, lengths: Any = None, target: Target = No
     """
     subject = subject_of("occlusion", model, lengths)
     question = ask(subject, x, target)
-    if question.tokens and baseline != int(baseline):
+    if question.tokens and not float(baseline).is_integer():
         raise ConfigError(f"occlusion: x holds token ids, so that baseline must be one too; got {baseline!r}.")
     with untouched(subject.model), torch.no_grad():
         falls = _falls(question, baseline)
@@ -91,7 +91,7 @@ def integrated_gradients(
         `facts["largest_change"]` the largest difference that was to be explained.
 
     Raises:
-        ConfigError: Captum is not installed; else as for `occlusion`.
+        ConfigError: Captum is not installed, or the answer has no gradients; else as for `occlusion`.
         ShapeError, DtypeError: As for `occlusion`, and for token ids, which have no gradient.
 
     Example:
@@ -155,7 +155,7 @@ def _along_line(
     start = torch.full_like(x, baseline)
     # To Captum the whole batch is one example and the sum of its numbers the answer: sequences keep their places and
     # lengths. A sequence's number depends on that sequence alone, and so its shares are the same in the sum.
-    whole = captum.IntegratedGradients(lambda examples: question.numbers(examples[0]).sum().reshape(1))
+    whole = captum.IntegratedGradients(lambda examples: question.slope(examples[0]).reshape(1))
     shares = whole.attribute(
         x[None].clone().requires_grad_(), start[None], n_steps=steps, method=method, internal_batch_size=1
     )[0]

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import operator
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -82,7 +84,7 @@ def clamp(
     """
     subject = subject_of("clamp", model, lengths)
     layers = required_layers("clamp", subject.model)
-    hold = _Hold(of, value, _chosen(units), _chosen(steps), (name, layer, direction))
+    hold = _Hold(of, value, _chosen("units", units), _chosen("steps", steps), (name, layer, direction))
     losses = []
     for tap in (Tap(), hold):
         with untouched(subject.model), torch.no_grad(), opened(layers, tap, most=math.inf):
@@ -91,8 +93,17 @@ def clamp(
     return losses[1] - losses[0]
 
 
-def _chosen(numbers: int | Iterable[int] | None) -> tuple[int, ...] | None:
-    return (numbers,) if isinstance(numbers, int) else None if numbers is None else tuple(numbers)
+def _chosen(what: str, numbers: Any) -> tuple[int, ...] | None:
+    if numbers is None:
+        return None
+    chosen = list(numbers) if isinstance(numbers, Iterable) else [numbers]
+    try:
+        whole = tuple(map(operator.index, chosen))
+    except TypeError:
+        whole = ()
+    if not whole or any(isinstance(number, bool | np.bool_) for number in chosen):
+        raise ConfigError(f"clamp expected {what} to be a whole number, or several; got {numbers!r}.")
+    return whole
 
 
 class _Hold(Tap):

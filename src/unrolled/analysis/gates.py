@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unrolled.analysis.traces import require_trace
 from unrolled.errors import ConfigError, ShapeError
 from unrolled.trace import Analysis, Array, DirectionTrace, NamedArray, PartValues, Trace
 
@@ -34,6 +35,7 @@ def saturation(trace: Trace, low: float = 0.1, high: float = 0.9) -> Analysis:
     Raises:
         ConfigError: `low` and `high` are not in order between 0 and 1, or the layer has no gates.
         ShapeError: Every sequence is empty.
+        DtypeError: `trace` is none.
 
     Example:
         >>> import torch
@@ -43,6 +45,7 @@ def saturation(trace: Trace, low: float = 0.1, high: float = 0.9) -> Analysis:
         >>> found.find("f").values
         NamedArray(end=2, hidden=4; float64)
     """
+    require_trace("saturation", trace)
     if not 0 <= low < high <= 1:
         raise ConfigError(f"saturation expected 0 ≤ low < high ≤ 1; got low={low!r}, high={high!r}.")
     valid_TN = _valid_steps("saturation", trace)
@@ -76,6 +79,7 @@ def memory_length(trace: Trace) -> Analysis:
     Raises:
         ConfigError: The layer has no forget gate.
         ShapeError: Every sequence is empty.
+        DtypeError: `trace` is none.
 
     Example:
         >>> import torch
@@ -86,6 +90,7 @@ def memory_length(trace: Trace) -> Analysis:
         >>> steps, bool((steps.values > 5).all())
         (NamedArray(hidden=4; float64), True)
     """
+    require_trace("memory_length", trace)
     valid_TN = _valid_steps("memory_length", trace)
     parts = []
     for part, line in _lines(trace):
@@ -120,6 +125,7 @@ def contributions(trace: Trace) -> Analysis:
     Raises:
         ConfigError: The layer has no such line through time: an RNN puts its whole state through its nonlinearity at
             every step.
+        DtypeError: `trace` is none.
 
     Example:
         >>> import torch
@@ -131,6 +137,7 @@ def contributions(trace: Trace) -> Analysis:
         >>> bool(abs(total - trace.c_n[0]).max() < 1e-12)
         True
     """
+    require_trace("contributions", trace)
     parts, gaps = [], [0.0]
     for part, line in _lines(trace):
         place = (part.layer, part.direction)

@@ -123,6 +123,8 @@ def loss_of(verb: str, result: Any, loss: Callable[[Any], Tensor] | None) -> Ten
     """The loss of a model's result: one number."""
     if loss is None:
         return answer_of(verb, result).sum()
+    if not callable(loss):
+        raise ConfigError(f"{verb} expected loss to be a function of what the model returns; got {loss!r}.")
     value = loss(result)
     if not isinstance(value, Tensor) or value.numel() != 1:
         given = f"a tensor {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from unrolled.analysis.traces import require_trace
 from unrolled.errors import ConfigError, ShapeError
 from unrolled.trace import Analysis, Array, DirectionTrace, NamedArray, PartValues, Trace
 
@@ -35,6 +36,7 @@ def hidden_pca(trace: Trace, components: int = 2, of: str = "h") -> Analysis:
     Raises:
         ConfigError: There is no such state, or not so many components.
         ShapeError: There are fewer than two valid steps.
+        DtypeError: `trace` is none.
 
     Example:
         >>> import torch
@@ -44,6 +46,7 @@ def hidden_pca(trace: Trace, components: int = 2, of: str = "h") -> Analysis:
         >>> found.find("h").values, found.find("explained").values
         (NamedArray(time=9, batch=2, component=2; float64), NamedArray(component=2; float64))
     """
+    require_trace("hidden_pca", trace)
     parts = [part for part in trace.parts if of in part.arrays]
     _check(trace, parts, components, of)
     return Analysis("hidden_pca", tuple(values for part in parts for values in _values(trace, part, components, of)))

@@ -42,6 +42,8 @@ def subject_of(verb: str, model: Any, lengths: Any) -> Subject:
     model = original(model)
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         raise ConfigError(f"{verb}: parts of the model get their sizes at its first call. Call model(x) once before.")
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise ConfigError(f"{verb}: parts of the model are on the meta device, where there are no numbers to look at.")
     if lengths is not None and torch_kind(model) is not None:
         return Subject(verb, as_ours(model), {"lengths": lengths})
     return Subject(verb, model, _keywords(verb, model, lengths))
@@ -99,7 +101,7 @@ def _failure(verb: str, x: Any, inside: list[str], error: Exception) -> str:
     reason = f"{type(error).__name__}: {said[0]}" if said else type(error).__name__
     return (
         f"{verb} ran the model on x, {describe(x)}, and {place} failed ({reason}). "
-        "Pass an x for which model(x) runs by itself."
+        "Pass an x for which model(x) runs by itself, with lengths= if its forward takes them."
     )
 
 

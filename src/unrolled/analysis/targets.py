@@ -6,6 +6,7 @@ Shapes: T = time, N = batch, F = features.
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Integral
 from typing import Any, NamedTuple, TypeAlias
 
 import torch
@@ -41,6 +42,17 @@ class Question(NamedTuple):
         """The number (N) that the model gives for each sequence of x, which lies as the user's."""
         return self._pick(self.subject(x))
 
+    def slope(self, x: Tensor) -> Tensor:
+        """The sum of all sequences' numbers, to be differentiated by x; refused where nothing leads back to x."""
+        total = self.numbers(x).sum()
+        if not total.requires_grad:
+            raise ConfigError(
+                f"{self.subject.verb} needs gradients, and the model's answer has none: whole numbers such as "
+                "argmax gives, or numbers computed under torch.no_grad() or torch.inference_mode(). Pass target=, a "
+                "function of what it returns that has gradients, or use occlusion, which needs none."
+            )
+        return total
+
     def _pick(self, result: Any) -> Tensor:
         verb, batch = self.subject.verb, 1 if self.batch_axis is None else self.x.shape[self.batch_axis]
         if callable(self.target):
@@ -69,6 +81,8 @@ def ask(subject: Subject, x: Any, target: Target) -> Question:
             f"{subject.verb} changes x step by step and so needs one tensor; got {describe(x)}. Pass the padded batch, "
             "with lengths=, to a model whose recurrent layer takes lengths."
         )
+    if not x.numel():
+        raise ShapeError(f"{subject.verb} asks where an answer comes from, and x holds no number: {describe(x)}.")
     seen, result = _first_layer(subject, x)
     tokens = not x.is_floating_point()
     steps = x.dim() - (0 if tokens else 1)
@@ -141,7 +155,8 @@ def _answer_axis(subject: Subject, result: Any, batch: int | None, target: Targe
 def _indexed(verb: str, answer_NX: Tensor, index: tuple[int, ...]) -> Tensor:
     sizes = tuple(answer_NX.shape[1:])
     places: tuple[Any, ...] = (slice(None), *index)
-    fits = len(index) == len(sizes) and all(-size <= k < size for k, size in zip(index, sizes, strict=True))
+    whole = all(isinstance(k, Integral) for k in index)
+    fits = whole and len(index) == len(sizes) and all(-size <= k < size for k, size in zip(index, sizes, strict=True))
     if not fits:
         raise ConfigError(
             f"{verb} expected target to have one index for each axis of a sequence's answer, which has the shape "

@@ -79,7 +79,7 @@ def _gradient_times_input(model: nn.Module, x: Tensor, lengths: Any) -> Analysis
     # CuDNN gives no gradients of torch.nn's recurrent layers in evaluation.
     with untouched(subject.model), torch.enable_grad(), torch.backends.cudnn.flags(enabled=False):
         given = x.detach().clone().requires_grad_()
-        (gradient,) = torch.autograd.grad(question.numbers(given).sum(), given)
+        (gradient,) = torch.autograd.grad(question.slope(given), given)
     values = NamedArray(question.as_NTF(gradient * given.detach()), ("batch", "time", "feature"))
     return Analysis(NAME, (PartValues(None, None, "x", values),))
 

@@ -57,7 +57,7 @@ def _network_lines(network: Document) -> list[str]:
     name = f"{network['name']}: " if network["name"] else ""
     sizes = network["sizes"]
     layers = len(network["shown"]["hidden"])
-    stacked = f"{layers} layers" if layers > 1 else "1 layer"
+    stacked = (f"{layers} layers" if layers > 1 else "1 layer") + ", both directions" * _both_ways(network)
     lines = [
         f"  {name}{network['source']}, {stacked}, "
         f"N={sizes['batch']:,} · T={sizes['time']:,} · F={sizes['feature']:,} · H={_hidden(network)}"
@@ -69,6 +69,10 @@ def _network_lines(network: Document) -> list[str]:
         lines.append(f"    analyses: {', '.join(names)}")
     lines.append(f"    {network['computes'] or 'The page computes it: change a number, and the rest follows.'}")
     return [*lines, *(f"    {text}" for text in _sampled(network))]
+
+
+def _both_ways(network: Document) -> bool:
+    return any(part["direction"] == "reverse" for part in network["trace"]["parts"])
 
 
 def _hidden(network: Document) -> str:

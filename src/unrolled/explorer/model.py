@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from unrolled import analysis
 from unrolled.analysis.layers_inside import is_recurrent
-from unrolled.errors import UnrolledError
+from unrolled.errors import ShapeError, UnrolledError
 from unrolled.explorer.attribution import Cost, attribution
+from unrolled.layers.lengths import lengths_fit
 from unrolled.trace import Analysis, Recorded, Trace
 from unrolled.view.page.document import PageHead, PageNetwork
 from unrolled.view.page.sampling import MOST, Samples, pick
@@ -48,8 +49,10 @@ def networks_of(subject: Subject) -> tuple[list[PageNetwork], list[str]]:
 
     Raises:
         ConfigError, ShapeError, DtypeError: As `analysis.record` does.
+        ShapeError: A layer was given no step of any sequence.
     """
     recorded = analysis.record(subject.model, subject.x, subject.lengths)
+    _refuse_nothing(recorded)
     heads = [analysis.find_head(subject.model, subject.x, each, subject.lengths) for each in recorded]
     notes: list[str] = []
     flow = _flow(subject, notes)
@@ -71,6 +74,8 @@ def cut(model: nn.Module, x: Any, lengths: Any) -> Subject:
     batch = _batch_axis(model, x)
     if batch is None or x.shape[batch] <= MOST["batch"]:
         return Subject(model, x, lengths)
+    if lengths is not None and not lengths_fit(lengths, x.shape[1 - batch], x.shape[batch]):
+        return Subject(model, x, lengths)  # for the layer to say what is wrong with them
     chosen = pick(x.shape[batch], MOST["batch"])
     some = torch.from_numpy(chosen)
     if lengths is not None:
@@ -89,6 +94,17 @@ def _batch_axis(model: nn.Module, x: Any) -> int | None:
     return 0 if model.batch_first else 1
 
 
+def _refuse_nothing(recorded: tuple[Recorded, ...]) -> None:
+    for each in recorded:
+        if not each.trace.valid.values.any():
+            steps, batch, _ = each.trace.parts[0]["inputs"].shape
+            of = f" of its part {each.layer.name!r}" if each.layer.name else ""
+            raise ShapeError(
+                f"explore shows what happens step by step, and the input{of} has not one valid step: "
+                f"N={batch}, T={steps}{', all lengths 0' if batch else ''}. Pass a batch that has some."
+            )
+
+
 def _flow(subject: Subject, notes: list[str]) -> tuple[Analysis, ...]:
     try:
         return (analysis.gradient_flow(subject.model, subject.x, subject.lengths),)
@@ -99,9 +115,13 @@ def _flow(subject: Subject, notes: list[str]) -> tuple[Analysis, ...]:
 
 def _attribution(subject: Subject, recorded: tuple[Recorded, ...], notes: list[str]) -> tuple[Analysis, ...]:
     if not _reads(subject.x, recorded[0].trace):
-        notes.append("Without attribution: the recurrent layer does not read x itself.")
+        notes.append("Without attribution: the recurrent layer does not read x itself, as one padded tensor.")
         return ()
-    found = attribution(subject.model, subject.x, subject.lengths, Cost.of(recorded))
+    try:
+        found = attribution(subject.model, subject.x, subject.lengths, Cost.of(recorded))
+    except UnrolledError as error:
+        notes.append(f"Without attribution: {error}")
+        return ()
     if "why" in found.facts:
         notes.append(f"Attribution is by {found.facts['method']}: {found.facts['why']}.")
     return (found,)
@@ -115,4 +135,6 @@ def _reads(x: Any, trace: Trace) -> bool:
     given = x.detach().cpu().to(torch.float64).numpy()
     given = given[:, None] if x.dim() == 2 else given.swapaxes(0, 1) if trace.settings["batch_first"] else given
     valid = trace.valid.values[..., None]
-    return given.shape == inputs.shape and bool(np.array_equal(np.where(valid, given, 0), np.where(valid, inputs, 0)))
+    if given.shape != inputs.shape:
+        return False
+    return bool(np.array_equal(np.where(valid, given, 0), np.where(valid, inputs, 0), equal_nan=True))

@@ -16,6 +16,7 @@ from unrolled.explorer.forecaster import forecaster_page
 from unrolled.explorer.model import cut, networks_of
 from unrolled.explorer.names import check_names
 from unrolled.forecast.forecaster import Forecaster
+from unrolled.trace import Trace
 from unrolled.view.page.document import PageFacts, PageNetwork, page_document
 from unrolled.view.page.html import page_html, refuse_absence, tour_document
 
@@ -96,6 +97,7 @@ def _document_of_model(model: Any, x: Any, lengths: Any, names: Any) -> tuple[Do
         given = f"the class {model.__name__}" if isinstance(model, type) else type(model).__name__
         raise DtypeError(
             f"explore expected a model, that is a torch.nn.Module, or a fitted unrolled.Forecaster; got {given}."
+            f"{_instead(model)}"
         )
     if x is None:
         raise ConfigError(f"explore needs a batch to run {type(model).__name__} on: explore(model, x).")
@@ -104,6 +106,14 @@ def _document_of_model(model: Any, x: Any, lengths: Any, names: Any) -> tuple[Do
     checked = check_names(names, _sizes(networks[0]))
     facts = PageFacts(type(model).__name__, "model", _made_with(), checked)
     return page_document(networks, facts), notes
+
+
+def _instead(given: Any) -> str:
+    if isinstance(given, str | os.PathLike):
+        return " A saved forecaster is loaded first: unrolled.Forecaster.load(folder)."
+    if isinstance(given, Trace):
+        return " A trace has a run's numbers, but no weights to compute with: give the model and x."
+    return ""
 
 
 def _sizes(network: PageNetwork) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Figures for print, screen and page, each drawn from your own live model and tensors.
 
 Every function returns a `Picture`, a matplotlib Figure: a notebook shows it, `savefig` writes it as PNG, SVG or PDF.
-`width` is in inches. PyTorch is imported only where a live model is given; a saved trace is drawn without.
+`width` is in inches. PyTorch is imported only where a live model is given; a saved trace is drawn without,
+save by `memory` and `contributions`, which analyse it.
 
 Example:
     >>> import numpy as np

@@ -138,7 +138,11 @@ def _record(cell: Cell[Any], inputs: Inputs, made: Outputs, ragged: Ragged | Non
     h_before = _before(made.output, inputs.h_0, ragged, reverse)
     from_x = linear(inputs.x, inputs.weight_ih, inputs.bias_ih).chunk(cell.blocks, dim=-1)
     from_h = linear(h_before, inputs.weight_hh, inputs.bias_hh).chunk(cell.blocks, dim=-1)
-    gates = made.output.unsqueeze(2) if made.gates is None else made.gates.view(*made.gates.shape[:2], 4, -1)
+    if made.gates is None:
+        gates = made.output.unsqueeze(2)
+    else:
+        steps, batch, rows = made.gates.shape
+        gates = made.gates.view(steps, batch, 4, rows // 4)  # not -1, which an empty batch leaves open
     record: dict[str, Tensor] = {}
     for k, name in enumerate(cell.gates):
         reset = gates[:, :, 0] if (cell.name, name) == ("GRU", "n") else 1

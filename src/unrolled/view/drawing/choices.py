@@ -65,6 +65,9 @@ def chosen_sample(trace: Trace, sample: Any) -> int:
 
 def _index(value: Any, name: str, size: int, what: str, problems: Problems) -> int | None:
     """Return an index from 0, or note that there is none such."""
+    if size == 0:
+        problems.add(f"There are no {what} to draw.")
+        return None
     good = isinstance(value, int | np.integer) and not isinstance(value, bool) and bool(-size <= value < size)
     problems.check(
         good, f"`{name}` is a whole number from {-size} to {size - 1}: there are {size:,} {what}; got {value!r}."

@@ -19,7 +19,7 @@ from unrolled.errors import ArtifactError, PageAbsentError
 
 _BUILD: Final = "unrolled.view._page_build"
 _PAGE: Final = "page.html"
-_TOUR: Final = Path(__file__).with_name("tour.json")
+_TOUR: Final = Path(__file__).parents[1] / "tour.json"
 _NEVER_BUILT: Final = "the page is built by pip install, which has not been run on this source"
 
 _POLICY: Final = (

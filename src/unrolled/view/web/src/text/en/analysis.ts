@@ -18,7 +18,7 @@ export const analysis = {
     'A step that only moved a gate, and so decided what is kept, counts nothing here; large parts of opposite sign may cancel.',
   'analysis.gradient_flow': 'gradient flow',
   'analysis.gradient_flow.read':
-    'The size of ‖∂L/∂h_t‖ and ‖∂L/∂c_t‖ at each step: where it fades towards the left, the loss cannot teach the early steps anything.',
+    'The size of ‖∂L/∂h_t‖ and ‖∂L/∂c_t‖ at each step, L being the sum of the answer, or of `output` where there is no head: where it fades against the direction of reading, the loss cannot teach the steps far away anything.',
   'analysis.gradient_flow.trust':
     'It holds for this batch, this loss and these weights; a small gradient may also mean that the step is already learned or simply does not matter.',
   'analysis.attribution': 'attribution',

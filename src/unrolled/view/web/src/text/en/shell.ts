@@ -114,6 +114,7 @@ export const shell = {
   'shell.answer.change': 'change',
   'shell.answer.number': 'number',
   'shell.answer.more': '{count} more are in the picture only.',
+  'shell.answer.unscaled': 'The network reads its window scaled, as `x` shows it; this answer is in your own units again.',
   'shell.answer.feedback': 'Each forecast is fed back as the next step’s input, {steps} times.',
   'shell.answer.chart': 'The answer of sample {sample}: {count} numbers from {low} to {high}.',
   'shell.answer.summary': 'The largest change is {change}, at {label}.',
@@ -123,6 +124,7 @@ export const shell = {
   'shell.analyses.none': 'No analysis was recorded for this layer.',
   'shell.analyses.read': 'How to read it.',
   'shell.analyses.trust': 'When not to trust it.',
+  'shell.analyses.elsewhere': 'The level you are at does not draw what this is of. These do: {levels}.',
   'shell.analyses.unedited': 'Of the run as recorded, without your changes.',
   'shell.analyses.fact': '{name}: {value}',
 

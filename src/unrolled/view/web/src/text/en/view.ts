@@ -25,6 +25,7 @@ export const view = {
   'view.axis.time': 'time',
   'view.axis.batch': 'batch',
   'view.cube.title': 'A batch is one block of numbers: {batch} samples × {time} steps × {feature} features',
+  'view.cube.title.single': 'A batch is one block of numbers: {batch} sample × {time} steps × {feature} features',
   'view.cube.title.one': 'One sequence is a table of numbers: {time} steps × {feature} features',
   'view.cube.note':
     'Time is an axis of the data, not more neurons. Choose a sample to see its sheet; the blue plane is what all samples hold at one step.',
@@ -53,11 +54,14 @@ export const view = {
   'view.unit.note':
     'One line for each gate and state, over the same steps. The numbers at the right are those at the dashed line.',
   'view.unit.note.reverse': 'This direction reads from right to left: each step follows from the one at its right.',
+  'view.unit.note.beyond':
+    'Your changes push numbers beyond the scale: there the curve runs along its edge. The numbers at the right are exact.',
   'view.unit.note.survival':
     'The lowest row: what each step wrote that is still there at the end. Filled bars add to the final state, hollow ones take away.',
   'view.sum.title': '`{name}` is a sum of {count} products',
   'view.sum.title.bent': '`{name}` is a sum of {count} products, bent by one curve',
   'view.sum.title.given': '`{name}` is given, not computed',
+  'view.sum.title.left': '`{name}` is a sum whose numbers are not all in this page',
   'view.sum.product': 'product',
   'view.sum.running': 'total so far',
   'view.sum.more': '… and {count} more',
@@ -67,6 +71,8 @@ export const view = {
   'view.sum.set': 'You set this number: it is not what its products make.',
   'view.sum.given':
     'This number comes from outside: it is an input, a weight or an initial state. Choose a gate, a state or the answer to see what it is made of.',
+  'view.sum.compute':
+    'This model is large, and the page holds only some of the numbers that this one is made of. Let the page compute the whole sample to see every product.',
   'view.sum.left':
     'The page does not hold all the numbers that this one is made of. Choose another, or open a smaller model.',
   'view.sum.curve': '{name} takes {from} to {to}',

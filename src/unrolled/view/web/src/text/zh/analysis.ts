@@ -15,7 +15,7 @@ export const analysis: Record<keyof typeof English, string> = {
     '每一步写入细胞的内容有多少还留在最终状态中。各部分加上初始状态的剩余，恰好等于最终状态。',
   'analysis.contributions.trust': '只改变了门、从而决定保留什么的那一步，在这里不计分；符号相反的大贡献可能互相抵消。',
   'analysis.gradient_flow': '梯度流',
-  'analysis.gradient_flow.read': '每一步 ‖∂L/∂h_t‖ 与 ‖∂L/∂c_t‖ 的大小：越往左越淡，说明损失教不到早先的时间步。',
+  'analysis.gradient_flow.read': '每一步 ‖∂L/∂h_t‖ 与 ‖∂L/∂c_t‖ 的大小，L 是回答之和，没有输出头时是 `output` 之和：逆着读取的方向越来越淡，说明损失教不到远处的时间步。',
   'analysis.gradient_flow.trust':
     '它只对这个批次、这个损失和这些权重成立；梯度小也可能是因为那一步已经学好，或本来就不重要。',
   'analysis.attribution': '归因',

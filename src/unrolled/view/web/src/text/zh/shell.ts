@@ -115,6 +115,7 @@ export const shell: Record<keyof typeof English, string> = {
   'shell.answer.change': '变化',
   'shell.answer.number': '第几个',
   'shell.answer.more': '另有 {count} 个数只画在图中。',
+  'shell.answer.unscaled': '网络读的是缩放后的窗口，即 `x` 中所示；这里的回答已换回您的单位。',
   'shell.answer.feedback': '每个预测都作为下一步的输入送回，共 {steps} 次。',
   'shell.answer.chart': '样本 {sample} 的回答：{count} 个数，从 {low} 到 {high}。',
   'shell.answer.summary': '最大的变化是 {change}，在 {label}。',
@@ -124,6 +125,7 @@ export const shell: Record<keyof typeof English, string> = {
   'shell.analyses.none': '这一层没有记录任何分析。',
   'shell.analyses.read': '怎么看。',
   'shell.analyses.trust': '什么时候不可信。',
+  'shell.analyses.elsewhere': '当前层级没有画出它所针对的数字。请看：{levels}。',
   'shell.analyses.unedited': '针对记录时的运行，不含您的改动。',
   'shell.analyses.fact': '{name}：{value}',
 

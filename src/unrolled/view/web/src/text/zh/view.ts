@@ -25,6 +25,7 @@ export const view: Record<keyof typeof English, string> = {
   'view.axis.time': '时间',
   'view.axis.batch': '批次',
   'view.cube.title': '一个批次就是一块数字：{batch} 个样本 × {time} 步 × {feature} 个特征',
+  'view.cube.title.single': '一个批次就是一块数字：{batch} 个样本 × {time} 步 × {feature} 个特征',
   'view.cube.title.one': '一个序列就是一张数字表：{time} 步 × {feature} 个特征',
   'view.cube.note':
     '时间是数据的一条轴，不是更多的神经元。选一个样本可看它的那一页；蓝色平面是所有样本在同一步的数字。',
@@ -49,10 +50,12 @@ export const view: Record<keyof typeof English, string> = {
   'view.unit.title.other': '单元 {unit} 随时间的变化：它记得的全在状态里',
   'view.unit.note': '每个门和状态各占一行，时间轴相同。右边的数字是虚线处的值。',
   'view.unit.note.reverse': '这个方向从右往左读：每一步都由右边的一步得来。',
+  'view.unit.note.beyond': '您的改动使一些数字超出了刻度：曲线在那里贴着边缘走，右边的数字是准确的。',
   'view.unit.note.survival': '最下面一行：每一步写入的、到最后还留着的部分。实心条加到最终状态上，空心条从中减去。',
   'view.sum.title': '`{name}` 是 {count} 个乘积之和',
   'view.sum.title.bent': '`{name}` 是 {count} 个乘积之和，再经过一条曲线',
   'view.sum.title.given': '`{name}` 是给定的，不是算出来的',
+  'view.sum.title.left': '`{name}` 是一个和，但其中有些数字不在本页中',
   'view.sum.product': '乘积',
   'view.sum.running': '累计',
   'view.sum.more': '……另外 {count} 项',
@@ -61,6 +64,7 @@ export const view: Record<keyof typeof English, string> = {
   'view.sum.bound': '限制在 ±{bound} 以内',
   'view.sum.set': '这个数是您设定的：它不是由乘积得出的。',
   'view.sum.given': '这个数来自外部：它是输入、权重或初始状态。选择一个门、一个状态或答案，就能看到它由什么组成。',
+  'view.sum.compute': '这个模型很大，页面只存有组成这个数的一部分数字。让页面计算整个样本，即可看到每一个乘积。',
   'view.sum.left': '页面没有保存组成这个数的全部数字。请另选一个，或打开较小的模型。',
   'view.sum.curve': '{name} 把 {from} 变为 {to}',
 };
