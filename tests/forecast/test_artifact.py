@@ -116,7 +116,7 @@ def test_no_folder_is_said(tmp_path: Path) -> None:
 
 
 def test_a_loaded_model_asks_for_the_series_to_forecast(saved: Path) -> None:
-    with pytest.raises(NotFittedError, match=r"say which to forecast, predict\(df\)"):
+    with pytest.raises(NotFittedError, match=r"pass a table of those to forecast, as in predict\(df\)"):
         Forecaster.load(saved).predict()
 
 

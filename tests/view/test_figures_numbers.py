@@ -128,6 +128,15 @@ def test_contributions_are_what_a_pulse_at_each_step_leaves() -> None:
     assert f"{100 * shares[-count:].sum():.0f} % of what c holds at the end" in words(figure)
 
 
+def test_contributions_that_are_not_finite_are_refused_in_words() -> None:
+    x = torch.randn(2, 7, 3)
+    x[1, 4] = float("nan")
+    layer = torch.nn.LSTM(3, 5, batch_first=True)
+    figures.contributions(layer, x, sample=0)
+    with pytest.raises(ConfigError, match="the final c of sample 1 is not a finite number"):
+        figures.contributions(layer, x, sample=1)
+
+
 def test_contributions_of_the_reverse_direction_are_read_from_the_end() -> None:
     layer, x = made(torch.nn.GRU, 3, 4, bidirectional=True), batch(7, 2, 3)
     figure = figures.contributions(layer, x, lengths=[7, 5], sample=1, direction="reverse")

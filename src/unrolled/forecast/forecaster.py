@@ -300,7 +300,8 @@ class Forecaster:
         if self._panel is None:
             self._need_fitted()
             raise NotFittedError(
-                "A loaded model does not hold the series it was trained on: say which to forecast, predict(df)."
+                "A loaded model does not hold the series it was trained on: pass a table of those to forecast, "
+                "as in predict(df) or explore(model, df)."
             )
         return self._panel
 

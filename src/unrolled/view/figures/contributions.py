@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from unrolled.errors import ConfigError
 from unrolled.trace import Analysis, Array
 from unrolled.view.drawing import charts, draw
 from unrolled.view.drawing.canvas import Box, Canvas, text_width
@@ -61,8 +62,16 @@ def draw_contributions(
         direction: Which direction.
         name: The layer's name inside its model.
         width: Of the picture, in inches.
+
+    Raises:
+        ConfigError: The final state is not finite.
     """
     written = _written(analysis, length, sample, layer, direction)
+    if not np.isfinite(written.final).all():
+        raise ConfigError(
+            f"contributions: the final {written.letter} of sample {sample} is not a finite number, so nothing adds up "
+            "to it. Look for NaN or infinity in the input or the weights."
+        )
     with house_style():
         canvas = Canvas(width)
         box = _columns(canvas, written, direction == "reverse")
