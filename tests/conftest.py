@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 
@@ -37,3 +39,14 @@ def _one_thread() -> None:
 def overwrite(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are to be stored anew."""
     return bool(request.config.getoption("--overwrite"))
+
+
+@pytest.fixture
+def unchecked() -> Iterator[None]:
+    """Without the tests' own checks of types and shapes: wrong ones are to reach ours, and a compiler's are symbols."""
+    from jaxtyping import config
+
+    before = config.jaxtyping_disable
+    config.update("jaxtyping_disable", True)
+    yield
+    config.update("jaxtyping_disable", before)

@@ -1,6 +1,5 @@
 """PyTorch's own inputs for its recurrent modules (`module_db`), through theirs and ours with the same weights."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -49,17 +48,6 @@ def test_every_sample_gives_the_same_results_and_gradients(assert_same, kind, tr
         mine.load_state_dict(theirs.state_dict(), strict=True)
         expected, found = theirs(*given.args, **given.kwargs), mine(*given.args, **given.kwargs)
         assert_same(theirs, expected, mine, found, (given.args, list(given.kwargs.values())))
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """Without the tests' own checks of types: wrong types are to reach our own."""
-    from jaxtyping import config
-
-    before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", before)
 
 
 @pytest.mark.usefixtures("unchecked")

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from jaxtyping import config
 from torch import nn
 
 import unrolled
@@ -214,15 +213,6 @@ CALLS: list[tuple[Callable[[], Any], type[Exception], list[str]]] = [
     (lambda: figures.head(LSTM, values(7, 2, 3).float()), ConfigError, ["the layer itself"]),
     (lambda: figures.head(nn.Linear(3, 3), torch.zeros(2, 3)), ConfigError, ["recurrent"]),
 ]
-
-
-@pytest.fixture
-def unchecked() -> Iterator[None]:
-    """The tests' own checks of types would speak first, which users don't have."""
-    before = config.jaxtyping_disable
-    config.update("jaxtyping_disable", True)
-    yield
-    config.update("jaxtyping_disable", before)
 
 
 @pytest.mark.usefixtures("unchecked")

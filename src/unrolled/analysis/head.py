@@ -75,16 +75,21 @@ def find_head(model: nn.Module, x: Any, recorded: Recorded | Sequence[Recorded],
         ('h_n[-1]', ['Linear'], NamedArray(batch=2, output=1; float32))
     """
     several = [recorded] if isinstance(recorded, Recorded) else list(recorded)
+    heads = find_heads(model, x, several, lengths)
+    return next((head for head in reversed(heads) if head is not None), None)
+
+
+def find_heads(model: nn.Module, x: Any, recorded: Sequence[Recorded], lengths: Any = None) -> list[Head | None]:
+    """As `find_head`, for each of the recorded layers, in one run of the model."""
     subject = subject_of("find_head", model, lengths)
     if is_recurrent(subject.model):
-        return None
+        return [None] * len(recorded)
     with untouched(subject.model), torch.no_grad():
-        watched = _Watched(subject.model, several)
+        watched = _Watched(subject.model, recorded)
         answer = first_tensor(run(subject, x, watched.enter, watched.leave))
         if answer is None or answer.is_nested:
-            return None
-        heads = (_head_after(watched, one, answer) for one in reversed(several))
-        return next((head for head in heads if head is not None), None)
+            return [None] * len(recorded)
+        return [_head_after(watched, one, answer) for one in recorded]
 
 
 class _Step(NamedTuple):

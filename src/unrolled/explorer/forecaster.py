@@ -18,6 +18,7 @@ from unrolled.explorer.model import of_trace
 from unrolled.forecast.fitted import LastWindows
 from unrolled.forecast.forecaster import Forecaster
 from unrolled.forecast.network import Recursive, middle_output
+from unrolled.layers.tracing import to_numpy
 from unrolled.trace import Array, Head, HeadLayer, NamedArray
 from unrolled.view.page.document import Feedback, PageHead, PageNetwork
 from unrolled.view.page.sampling import MOST, Samples
@@ -92,16 +93,16 @@ def _head(windows: LastWindows) -> PageHead:
     feedback = None
     if isinstance(network, Recursive):
         feedback = Feedback(fitted.config.h, middle_output(fitted.config), (1.0,))
-        output = NamedArray(_numpy(answer_NhQ), ("batch", "step", "output"))
+        output = NamedArray(to_numpy(answer_NhQ), ("batch", "step", "output"))
     else:
-        output = NamedArray(_numpy(answer_NhQ.flatten(1)), ("batch", "output"))
+        output = NamedArray(to_numpy(answer_NhQ.flatten(1)), ("batch", "output"))
     dense = HeadLayer(
         "Linear",
-        NamedArray(_numpy(network.head.weight), ("output", "hidden")),
-        NamedArray(_numpy(network.head.bias), ("output",)),
+        NamedArray(to_numpy(network.head.weight), ("output", "hidden")),
+        NamedArray(to_numpy(network.head.bias), ("output",)),
     )
     head = Head("output[:, -1]", (dense,), output)
-    scales = (NamedArray(_numpy(values[:, 0]), ("batch",)) for values in (batch.location_N1, batch.scale_N1))
+    scales = (NamedArray(to_numpy(values[:, 0]), ("batch",)) for values in (batch.location_N1, batch.scale_N1))
     return PageHead(head, feedback, (next(scales), next(scales)), _labels(windows))
 
 
@@ -119,8 +120,3 @@ def _texts(times: Array, places: range) -> tuple[str, ...]:
     if (times == times[0]).all():
         return tuple(time_text(time) for time in times[0])
     return tuple(f"t{place:+d}" if place else "t" for place in places)
-
-
-def _numpy(tensor: Tensor) -> Array:
-    array: Array = tensor.detach().cpu().numpy().copy()
-    return array

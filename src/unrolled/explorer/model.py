@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from unrolled import analysis
+from unrolled.analysis.head import find_heads
 from unrolled.analysis.layers_inside import is_recurrent
 from unrolled.errors import ShapeError, UnrolledError
 from unrolled.explorer.attribution import Cost, attribution
@@ -53,7 +54,7 @@ def networks_of(subject: Subject) -> tuple[list[PageNetwork], list[str]]:
     """
     recorded = analysis.record(subject.model, subject.x, subject.lengths)
     _refuse_nothing(recorded)
-    heads = [analysis.find_head(subject.model, subject.x, each, subject.lengths) for each in recorded]
+    heads = find_heads(subject.model, subject.x, recorded, subject.lengths)
     notes: list[str] = []
     flow = _flow(subject, notes)
     inputs = _attribution(subject, recorded, notes)

@@ -9,7 +9,7 @@ from unrolled.figures.finding import described, traced
 from unrolled.trace import Trace
 from unrolled.view.drawing import choices, lanes
 from unrolled.view.drawing.canvas import sized
-from unrolled.view.drawing.given import check_count, check_width
+from unrolled.view.drawing.given import check_count, check_width, require_width
 from unrolled.view.figures import parameters as parameters_figure
 from unrolled.view.figures import states as states_figure
 from unrolled.view.figures import unrolled as unrolled_figure
@@ -32,9 +32,7 @@ def folded(layer: Any, name: str | None = None, *, width: float | None = None) -
         >>> import unrolled
         >>> picture = unrolled.figures.folded(unrolled.LSTM(3, 5))
     """
-    problems = Problems()
-    check_width(width, problems)
-    problems.raise_as(ConfigError)
+    require_width(width)
     about = described("folded", layer, name)
     return unrolled_figure.folded(about, unrolled_figure.columns_without_numbers(about, 1), width)
 
@@ -145,9 +143,7 @@ def parameters(layer: Any, name: str | None = None, *, width: float | None = Non
         >>> from unrolled import figures
         >>> picture = figures.parameters(torch.nn.LSTM(3, 5, num_layers=2, bidirectional=True))
     """
-    problems = Problems()
-    check_width(width, problems)
-    problems.raise_as(ConfigError)
+    require_width(width)
     import torch
 
     from unrolled.analysis import describe

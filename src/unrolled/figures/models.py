@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from unrolled.errors import ConfigError, Problems
+from unrolled.errors import ConfigError
 from unrolled.trace import Trace
 from unrolled.view.drawing import choices
-from unrolled.view.drawing.given import check_width
+from unrolled.view.drawing.given import require_width
 from unrolled.view.figures import head as head_figure
 from unrolled.view.figures import network as network_figure
 from unrolled.view.style import Picture
@@ -30,9 +30,7 @@ def network(model: Any, x: Any, lengths: Any = None, width: float | None = None)
         >>> model = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.ReLU(), torch.nn.Linear(4, 1))
         >>> picture = unrolled.figures.network(model, torch.randn(32, 3))
     """
-    problems = Problems()
-    check_width(width, problems)
-    problems.raise_as(ConfigError)
+    require_width(width)
     from unrolled.analysis import blocks
 
     return network_figure.network(blocks(model, x, lengths), width)
@@ -65,17 +63,17 @@ def head(
         ...         return self.dense(self.lstm(x)[0][:, -1])
         >>> picture = unrolled.figures.head(Model(), torch.randn(4, 7, 3))
     """
-    problems = Problems()
-    check_width(width, problems)
-    problems.raise_as(ConfigError)
+    require_width(width)
     if isinstance(model, Trace):
         raise ConfigError("head draws the layers after the recurrent one, which a Trace does not have. Give the model.")
-    from unrolled.analysis import find_head, record
+    from unrolled.analysis import record
+    from unrolled.analysis.head import find_heads
 
     recorded = record(model, x, lengths)
     if name is not None:
         recorded = (recorded[choices.chosen_name([one.layer.name for one in recorded], name)],)
-    for one in reversed(recorded):
-        if (found := find_head(model, x, one, lengths)) is not None:
+    heads = find_heads(model, x, recorded, lengths)
+    for one, found in reversed(list(zip(recorded, heads, strict=True))):
+        if found is not None:
             return head_figure.head(one, found, choices.chosen_sample(one.trace, sample), width)
     raise ConfigError(head_figure.not_found(type(model).__name__, [one.layer.name for one in recorded]))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unrolled.errors import Problems, did_you_mean
+from unrolled.errors import ConfigError, Problems, did_you_mean
 from unrolled.trace import Array
 
 LEAST_WIDTH, MOST_WIDTH = 4.9, 60.0  # inches
@@ -48,6 +48,17 @@ def check_width(width: Any, problems: Problems) -> None:
     )
 
 
+def require_width(width: Any) -> None:
+    """Refuse a width that no figure can have.
+
+    Raises:
+        ConfigError: Says which there are.
+    """
+    problems = Problems()
+    check_width(width, problems)
+    problems.raise_as(ConfigError)
+
+
 def check_choice(value: Any, name: str, choices: Sequence[str], problems: Problems) -> None:
     """Note a choice that is none."""
     if value not in choices:
@@ -59,12 +70,6 @@ def check_count(value: Any, name: str, problems: Problems, least: int = 1) -> bo
     """Note a number of things that is no whole number, or too small; return whether it is good."""
     good = isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= least
     return problems.check(bool(good), f"`{name}` is a whole number, at least {least}; got {value!r}.")
-
-
-def check_index(value: Any, name: str, size: int, problems: Problems) -> bool:
-    """Note an index out of range; return whether it is good."""
-    good = isinstance(value, int | np.integer) and not isinstance(value, bool) and 0 <= value < size
-    return problems.check(bool(good), f"`{name}` is a whole number from 0 to {size - 1}; got {value!r}.")
 
 
 def check_lengths(lengths: Any, samples: int, steps: int, problems: Problems) -> Array | None:
