@@ -29,8 +29,8 @@ from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import gatherer
 from unrolled.forecast.losses import loss_function
-from unrolled.forecast.network import build
-from unrolled.forecast.train import batches, train, validation_batch
+from unrolled.forecast.networks import build
+from unrolled.forecast.training.loop import batches, train, validation_batch
 
 BLOCKS, SECONDS = 20, 40.0
 CASES = {

@@ -25,7 +25,7 @@ from page_numbers import numbers
 from unrolled.cli import main
 from unrolled.errors import ConfigError, DtypeError, NotFittedError, PageAbsentError, ShapeError, UnrolledError
 from unrolled.explorer import attribution
-from unrolled.forecast.network import Recursive
+from unrolled.forecast.networks import Recursive
 from unrolled.view.page.html import tour_document
 
 BUILT = """<!doctype html><html><head><title>unrolled</title></head><body>

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from unrolled.errors import UnrolledError
-from unrolled.forecast.config import CHOICES, Config
+from unrolled.forecast.config import CHOICES, LISTS, Config
 
 HORIZON = "h"
 _TYPES: dict[str, Any] = {
@@ -24,6 +24,9 @@ _TYPES: dict[str, Any] = {
     "hidden_size": list[int],
     "quantiles": list[float],
     "freq": str | None,
+    "cell": str,
+    "target_col": list[str],
+    **dict.fromkeys(LISTS, list[str]),
     **{name: Literal[options] for name, options in CHOICES.items()},
 }
 
@@ -66,8 +69,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 def _config(given: dict[str, Any]) -> Config:
     """Make the settings from what was typed; what was left out keeps its default."""
     settings = {name: value for name, value in given.items() if value is not None and value != []}
-    if len(widths := settings.get("hidden_size", ())) == 1:
-        settings["hidden_size"] = widths[0]
+    for name in ("hidden_size", "target_col"):
+        if len(several := settings.get(name, ())) == 1:
+            settings[name] = several[0]
     if str(settings.get("freq", "")).isdigit():
         settings["freq"] = int(settings["freq"])
     return Config.from_settings(settings)

@@ -17,7 +17,7 @@ from makers import QUICK, wave_frame
 from unrolled import Config, Forecaster
 from unrolled.errors import ConfigError, DataError, NotFittedError
 from unrolled.forecast.batch import Batch
-from unrolled.forecast.train import _Loop
+from unrolled.forecast.training.loop import _Loop
 
 SETTINGS = {"h": 5, "input_size": 12, **QUICK}
 NAMES = {"unique_id": "shop", "ds": "day", "y": "sold"}

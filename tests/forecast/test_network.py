@@ -5,7 +5,7 @@ import torch
 
 from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
-from unrolled.forecast.network import build
+from unrolled.forecast.networks import build
 
 
 def _batch(n: int = 3, t: int = 6, h: int = 4) -> Batch:

@@ -13,8 +13,8 @@ from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import fit_panel, gatherer, resolve
 from unrolled.forecast.losses import loss_function
-from unrolled.forecast.network import build
-from unrolled.forecast.train import batches, clip_gradient, train, validation_batch, validation_loss
+from unrolled.forecast.networks import build
+from unrolled.forecast.training.loop import batches, clip_gradient, train, validation_batch, validation_loss
 
 
 def _silent(step: int, loss: float, best: float) -> None:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Float64, Int64
 
+from unrolled.data.covariates import Covariates
 from unrolled.data.frames import TableKind
 from unrolled.data.frequency import Frequency
 from unrolled.data.wording import id_text
@@ -28,6 +29,9 @@ class Panel:
         freq: The step from one point to the next, the same for all series.
         table: What it takes to give a table of the input's kind back; see `frames.to_native`.
         notes: What was found in the table, in sentences for the user.
+        channels: The names of several targets. Each is a series of its own: those of one id lie beside each other,
+            equally long. Empty for a single target.
+        covariates: What else is known of the series, if anything.
     """
 
     values: Float64[np.ndarray, " P"]
@@ -37,6 +41,8 @@ class Panel:
     freq: Frequency
     table: TableKind
     notes: tuple[str, ...] = ()
+    channels: tuple[str, ...] = ()
+    covariates: Covariates | None = None
 
     def __len__(self) -> int:
         """Return the number of series."""

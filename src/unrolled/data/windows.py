@@ -11,7 +11,7 @@ million windows are two small arrays per series.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,13 @@ from unrolled.data.panel import Panel
 IntArray = NDArray[np.int64]
 
 
+class Places(NamedTuple):
+    """Windows picked out: (N,) the series of each, and its position."""
+
+    series: IntArray
+    positions: IntArray
+
+
 @dataclass(frozen=True)
 class Windows:
     """A run of windows, one step apart, in each of S series; numbered 0 ... len - 1 over all of them.
@@ -28,22 +35,24 @@ class Windows:
     Attributes:
         first: (S,) position in the flat values of the first point to forecast of each series' first window.
         count: (S,) how many windows each series has; 0 is allowed.
-        begin: (S,) where each series begins in the flat values; a window reads nothing before it.
     """
 
     first: IntArray
     count: IntArray
-    begin: IntArray
 
     def __len__(self) -> int:
         return int(self.count.sum())
 
-    def locate(self, numbers: NDArray[Any]) -> tuple[IntArray, IntArray]:
-        """Return the position of each numbered window, and where its series begins."""
+    def locate(self, numbers: NDArray[Any]) -> Places:
+        """Return the series of each numbered window, and its position."""
         ends = np.cumsum(self.count)
         series = np.searchsorted(ends, numbers, side="right")
         within = numbers - (ends - self.count)[series]
-        return self.first[series] + within, self.begin[series]
+        return Places(series, self.first[series] + within)
+
+    def each(self, number: int) -> Windows:
+        """Return the windows of every `number`-th series alone: one of several targets that are read together."""
+        return Windows(self.first, np.where(np.arange(len(self.count)) % number == 0, self.count, 0))
 
     def spread(self, most: int) -> IntArray:
         """Return the numbers of at most `most` windows, evenly spaced over all of them."""
@@ -66,10 +75,9 @@ def held_out(lengths: IntArray, input_size: int, h: int, val_size: int | None) -
 def training_windows(panel: Panel, input_size: int, h: int, held: IntArray) -> Windows:
     """Return every window that ends before its series' held-out points."""
     begin, length = panel.offsets[:-1], panel.lengths - held
-    return Windows(begin + input_size, np.maximum(length - input_size - h + 1, 0), begin)
+    return Windows(begin + input_size, np.maximum(length - input_size - h + 1, 0))
 
 
 def validation_windows(panel: Panel, h: int, held: IntArray) -> Windows:
     """Return every window whose whole future lies in its series' held-out points."""
-    begin, end = panel.offsets[:-1], panel.offsets[1:]
-    return Windows(end - held, np.where(held > 0, held - h + 1, 0), begin)
+    return Windows(panel.offsets[1:] - held, np.where(held > 0, held - h + 1, 0))

@@ -15,9 +15,10 @@ from unrolled import analysis
 from unrolled.data.wording import time_text
 from unrolled.explorer.attribution import Cost, attribution
 from unrolled.explorer.model import of_trace
+from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import LastWindows
 from unrolled.forecast.forecaster import Forecaster
-from unrolled.forecast.network import Recursive, middle_output
+from unrolled.forecast.networks.steps import Recursive
 from unrolled.layers.tracing import to_numpy
 from unrolled.trace import Array, Head, HeadLayer, NamedArray
 from unrolled.view.page.document import Feedback, PageHead, PageNetwork
@@ -67,12 +68,12 @@ def forecaster_page(model: Forecaster, source: Any) -> ForecasterPage:
     }
     series = "1 series" if len(panel) == 1 else f"{len(panel):,} series"
     ahead = f"the next {config.h:,} {panel.freq.points}" if config.h > 1 else "the next step"
-    return ForecasterPage(network, names, f"{config.cell} forecaster: {ahead} of {series}", notes)
+    return ForecasterPage(network, names, f"{config.name} forecaster: {ahead} of {series}", notes)
 
 
 def _network(windows: LastWindows) -> tuple[PageNetwork, list[str]]:
     network: Any = windows.fitted.network
-    past_NTF = windows.batch.past_NTF
+    past_NTF = windows.batch.inputs.past_NTF
     answer = _FirstAnswer(network)
     (recorded,) = analysis.record(network.encoder, past_NTF)
     recorded = replace(recorded, layer=replace(recorded.layer, name="encoder"))
@@ -89,10 +90,10 @@ def _head(windows: LastWindows) -> PageHead:
     fitted, batch = windows.fitted, windows.batch
     network: Any = fitted.network
     with torch.inference_mode():
-        answer_NhQ = network(batch.past_NTF)
+        answer_NhQ = network(batch.inputs)
     feedback = None
     if isinstance(network, Recursive):
-        feedback = Feedback(fitted.config.h, middle_output(fitted.config), (1.0,))
+        feedback = Feedback(fitted.config.h, _middle(fitted.config), (1.0,))
         output = NamedArray(to_numpy(answer_NhQ), ("batch", "step", "output"))
     else:
         output = NamedArray(to_numpy(answer_NhQ.flatten(1)), ("batch", "output"))
@@ -102,8 +103,12 @@ def _head(windows: LastWindows) -> PageHead:
         NamedArray(to_numpy(network.head.bias), ("output",)),
     )
     head = Head("output[:, -1]", (dense,), output)
-    scales = (NamedArray(to_numpy(values[:, 0]), ("batch",)) for values in (batch.location_N1, batch.scale_N1))
+    scales = (NamedArray(to_numpy(values[:, 0]), ("batch",)) for values in (batch.location_R1, batch.scale_R1))
     return PageHead(head, feedback, (next(scales), next(scales)), _labels(windows))
+
+
+def _middle(config: Config) -> int:
+    return config.quantiles.index(0.5) if config.loss == "quantile" else 0
 
 
 def _labels(windows: LastWindows) -> tuple[str, ...]:

@@ -20,16 +20,19 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from unrolled.data.covariates import Features
 from unrolled.data.frequency import Frequency
 from unrolled.errors import ArtifactError, UnrolledError
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import Fitted
+from unrolled.forecast.features import layout_of
+from unrolled.forecast.fitted import Fitted, Member
 from unrolled.forecast.intervals import HeldOutErrors
-from unrolled.forecast.network import build
-from unrolled.forecast.train import TrainingLog
+from unrolled.forecast.networks import build
+from unrolled.forecast.training.loop import TrainingLog
+from unrolled.forecast.transforms import Transform
 
 SCHEMA = "unrolled-forecaster"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
 _ERRORS = "held_out_errors"
@@ -79,7 +82,11 @@ def _write(fitted: Fitted, folder: Path) -> None:
 
 
 def _tensors(fitted: Fitted) -> dict[str, Tensor]:
-    tensors = {_NETWORK + name: tensor.contiguous() for name, tensor in fitted.network.state_dict().items()}
+    tensors = {
+        f"{_NETWORK}{number}.{name}": tensor.contiguous()
+        for number, member in enumerate(fitted.members)
+        for name, tensor in member.network.state_dict().items()
+    }
     if fitted.errors is not None:
         tensors[_ERRORS] = torch.from_numpy(fitted.errors.errors).contiguous()
     return tensors
@@ -88,9 +95,13 @@ def _tensors(fitted: Fitted) -> dict[str, Tensor]:
 def _description(fitted: Fitted) -> dict[str, Any]:
     return {
         "schema": f"{SCHEMA}/{SCHEMA_VERSION}",
-        "settings": fitted.config.to_json(),
         "frequency": fitted.freq.to_json(),
-        "training": fitted.log.to_json(),
+        "features": fitted.features.to_json(),
+        "transform": fitted.transform.to_json(),
+        "chosen": list(fitted.reasons),
+        "networks": [
+            {"settings": member.config.to_json(), "training": member.log.to_json()} for member in fitted.members
+        ],
         "made_with": {"unrolled": version("unrolled"), "torch": str(torch.__version__)},
     }
 
@@ -99,11 +110,11 @@ def card(fitted: Fitted) -> str:
     """Return a short description of the model for people."""
     config, log = fitted.config, fitted.log
     parameters = sum(p.numel() for p in fitted.network.parameters())
-    return f"""# {config.cell} forecaster
+    return f"""# {config.name} forecaster
 
 Forecasts the next {config.h} steps of {fitted.freq.name} series from their last {config.input_size}.
 
-- Network: {config.cell}, hidden_size {config.hidden_size}, {config.decoder} decoding, {parameters:,} parameters.
+- Network: {config.network}, {config.name}, hidden_size {config.hidden_size}, {parameters:,} parameters.
 - Scaling per window: {config.scaling}. Loss: {config.loss}. Season: {config.season}.
 - Training: {log.steps} steps; the weights are those of step {log.best_step}, validation loss {log.best_loss:.4g}.
 - Intervals: {"learnt quantiles" if config.loss == "quantile" else "conformal, from held-out errors"}.
@@ -171,9 +182,22 @@ def _read_weights(path: Path, digest: object) -> dict[str, Tensor]:
 
 
 def _rebuild(description: Mapping[str, Any], tensors: dict[str, Tensor]) -> Fitted:
-    config = Config.from_settings(description["settings"])
-    network = build(config)
-    network.load_state_dict({k.removeprefix(_NETWORK): v for k, v in tensors.items() if k.startswith(_NETWORK)})
+    features = Features.from_json(description["features"])
+    members = tuple(
+        _rebuild_member(one, features, _under(f"{_NETWORK}{number}.", tensors))
+        for number, one in enumerate(description["networks"])
+    )
     errors = HeldOutErrors(tensors[_ERRORS].numpy()) if _ERRORS in tensors else None
-    log = TrainingLog(**description["training"])
-    return Fitted(config, Frequency.from_json(description["frequency"]), network.eval(), errors, log)
+    freq, transform = Frequency.from_json(description["frequency"]), Transform.from_json(description["transform"])
+    return Fitted(members, freq, features, transform, errors, tuple(description["chosen"]))
+
+
+def _rebuild_member(description: Mapping[str, Any], features: Features, weights: dict[str, Tensor]) -> Member:
+    config = Config.from_settings(description["settings"])
+    network = build(config, layout_of(features, config))
+    network.load_state_dict(weights)
+    return Member(config, network.eval(), TrainingLog(**description["training"]))
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

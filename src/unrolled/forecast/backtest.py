@@ -94,7 +94,7 @@ def backtest(
         if fitted is None or plan.trains_at(number):
             fitted = train(past, f"backtest {number + 1}/{plan.n_windows}")
         windows.append(_window(panel, past, fitted, level))
-    return _joined(windows, config.cell, panel.ids)
+    return _joined(windows, config.name, panel.ids)
 
 
 @dataclass(frozen=True)
@@ -113,9 +113,9 @@ def _window(panel: Panel, past: Panel, fitted: Fitted, level: Sequence[float] | 
     config = fitted.config
     forecast = fitted.forecast(past, level)
     assert config.season is not None, "a fitted model's settings are resolved"
-    forecasts = {config.cell: forecast.values, **baselines(past, config.h, config.season)}
+    forecasts = {config.name: forecast.values, **baselines(past, config.h, config.season)}
     at = _following(panel, past, config.h)
-    scores = score_window(past, panel.values[at], forecasts, forecast.bands, config.cell, config.season)
+    scores = score_window(past, panel.values[at], forecasts, forecast.bands, config.name, config.season)
     last = past.offsets[1:] - 1
     return _Window(past.times[last], panel.times[at], panel.values[at], forecasts, forecast.bands, scores)
 

@@ -1,12 +1,13 @@
 """From window positions to what a network reads: gathered, masked, scaled.
 
-Shapes: N windows, T past steps, h future steps, F = 2 features (the value, whether it was observed).
+Shapes: N windows, T past steps, h future steps, C targets read together, F = 2 C features (the values, whether each
+was observed), R = N C rows, one for each target of each window; S series, P points, K covariates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -15,38 +16,74 @@ from jaxtyping import Bool, Float, Float32, Float64, Int64
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.forecast.inputs import Inputs
 from unrolled.forecast.scaling import location_and_scale
 
-FEATURES = 2
+IntArray = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Windows as a network reads them: scaled, missing values filled and flagged."""
+    """Windows as a network reads them, and what came: scaled, missing values filled and flagged.
 
-    past_NTF: Float32[Tensor, "N T 2"]
-    future_NhF: Float32[Tensor, "N h 2"]
-    location_N1: Float64[Tensor, "N 1"]
-    scale_N1: Float64[Tensor, "N 1"]
+    location_R1, scale_R1: what was taken out of each row and divided by. unit_R1: the mean size of each series'
+    change from one season to the next, in units of the data: what MASE measures errors in.
+    """
+
+    inputs: Inputs
+    future_NhF: Float32[Tensor, "N h F"]
+    location_R1: Float64[Tensor, "R 1"]
+    scale_R1: Float64[Tensor, "R 1"]
+    unit_R1: Float64[Tensor, "R 1"]
 
     def split(self, size: int) -> Iterator[Batch]:
         """Yield the windows `size` at a time."""
-        parts = (self.past_NTF, self.future_NhF, self.location_N1, self.scale_N1)
-        return map(Batch, *(torch.split(part, size) for part in parts))
+        inputs = map(Inputs, *(torch.split(part, size) for part in self.inputs))
+        rows = size * self.channels
+        parts = (torch.split(part, rows) for part in (self.location_R1, self.scale_R1, self.unit_R1))
+        return map(Batch, inputs, torch.split(self.future_NhF, size), *parts)
 
     @property
-    def targets_Nh(self) -> Float32[Tensor, "N h"]:
-        """The values to forecast, scaled."""
-        return self.future_NhF[..., 0]
+    def channels(self) -> int:
+        """How many targets are read together."""
+        return self.future_NhF.shape[2] // 2
 
     @property
-    def observed_Nh(self) -> Float32[Tensor, "N h"]:
+    def targets_Rh(self) -> Float32[Tensor, "R h"]:
+        """The values to forecast, scaled: row after row, the targets of one window beside each other."""
+        return by_row(self.future_NhF[..., : self.channels])
+
+    @property
+    def observed_Rh(self) -> Float32[Tensor, "R h"]:
         """1 where there is a value to compare with, 0 where there is none."""
-        return self.future_NhF[..., 1]
+        return by_row(self.future_NhF[..., self.channels :])
 
-    def unscaled(self, forecast_NhQ: Float[Tensor, "N h Q"]) -> Float64[Tensor, "N h Q"]:
+    def unscaled(self, forecast_RhQ: Float[Tensor, "R h Q"]) -> Float64[Tensor, "R h Q"]:
         """Return a forecast in the units of the data."""
-        return forecast_NhQ.double() * self.scale_N1[..., None] + self.location_N1[..., None]
+        return forecast_RhQ.double() * self.scale_R1[..., None] + self.location_R1[..., None]
+
+
+def by_row(values_NhC: Float[Tensor, "N h C"]) -> Float[Tensor, "R h"]:
+    """Return a row for each target of each window."""
+    return values_NhC.transpose(1, 2).flatten(0, 1)
+
+
+def by_window(rows_RW: Float[Tensor, "R W"], channels: int) -> Float[Tensor, "N W C"]:
+    """Return the rows' targets beside each other; undoes `by_row`."""
+    return rows_RW.unflatten(0, (-1, channels)).transpose(1, 2)
+
+
+@dataclass(frozen=True)
+class CovariateTable:
+    """The covariates of a panel as a network reads them; see `Inputs` for their numbers. I items of C series each.
+
+    past_PK: at the place of each point of the items, end to end. known: the same, with h rows more after each item,
+    for the steps to be forecast. static: a row per item.
+    """
+
+    past_PK: Float32[Tensor, "P K"]
+    known_RK: Float32[Tensor, "R K"]
+    static_IK: Float32[Tensor, "I K"]
 
 
 @dataclass(frozen=True)
@@ -55,46 +92,119 @@ class Gatherer:
 
     values: (P,) all series end to end, NaN where missing, in float64: a level of a million with
     a spread of one keeps its digits until the level has been taken out.
+    offsets: (S+1,) where each series begins. channels: so many series after each other are read together.
+    horizon: steps ahead that covariates are known for.
     """
 
     values: Float64[Tensor, "P"]
+    offsets: Int64[Tensor, "boundaries"]
     input_size: int
-    scaling: str
+    horizon: int
+    scaling: str = "none"
+    season: int = 1
+    channels: int = 1
+    covariates: CovariateTable | None = field(default=None)
 
-    def __call__(self, positions: NDArray[np.int64], begins: NDArray[np.int64], h: int) -> Batch:
-        """Gather the windows at `positions`, reading nothing before `begins` or after the values' end.
+    def __call__(self, series: IntArray, positions: IntArray, h: int) -> Batch:
+        """Gather windows of the numbered series, forecast from `positions` on.
 
-        A window whose whole past is missing has no level to scale by: its future counts as missing too, and
-        what is forecast for it stands on the last value known before it.
+        Nothing is read before a series' beginning or after its end. With several channels, `series` are the first
+        of each item. A window whose whole past is missing has no level to scale by: its future counts as missing
+        too, and what is forecast for it stands on the last value known before it.
         """
-        window_NW = self._window(positions, begins, h)
+        first_N = self._tensor(series)
+        at_N = self._tensor(positions)
+        series_R, at_R = self._rows(first_N, at_N)
+        window_RW = self._window(series_R, at_R, h)
         past = slice(0, self.input_size)
-        blank_N1 = window_NW[:, past].isnan().all(dim=1, keepdim=True)
-        seen_NW = ~window_NW.isnan() & ~blank_N1
-        known_NT = torch.where(blank_N1, self._last_known(positions, begins), window_NW[:, past])
-        location_N1, scale_N1 = location_and_scale(self.scaling, known_NT, seen_NW[:, past] | blank_N1)
-        scaled_NW = fill_forward((window_NW - location_N1) / scale_N1, seen_NW)
-        both_NWF = torch.stack([scaled_NW, seen_NW.double()], dim=2).float()
-        return Batch(both_NWF[:, past], both_NWF[:, self.input_size :], location_N1, scale_N1)
+        blank_R1 = window_RW[:, past].isnan().all(dim=1, keepdim=True)
+        seen_RW = ~window_RW.isnan() & ~blank_R1
+        known_RT = torch.where(blank_R1, self._last_known(series_R, at_R), window_RW[:, past])
+        location_R1, scale_R1 = self._location_and_scale(series_R, known_RT, seen_RW[:, past] | blank_R1)
+        scaled_RW = fill_forward((window_RW - location_R1) / scale_R1, seen_RW)
+        values_NWC, seen_NWC = (by_window(part.float(), self.channels) for part in (scaled_RW, seen_RW))
+        both_NWF = torch.cat([values_NWC, seen_NWC], dim=2)
+        inputs = Inputs(both_NWF[:, past], *self._covariates(first_N, at_N))
+        unit_R1 = self.units_S[series_R][:, None]
+        return Batch(inputs, both_NWF[:, self.input_size :], location_R1, scale_R1, unit_R1)
 
-    def _window(self, positions: NDArray[np.int64], begins: NDArray[np.int64], h: int) -> Float64[Tensor, "N W"]:
-        at_N1 = torch.from_numpy(positions).to(self.values.device)[:, None]
-        begin_N1 = torch.from_numpy(begins).to(self.values.device)[:, None]
-        index_NW = at_N1 + torch.arange(-self.input_size, h, device=self.values.device)
-        window_NW = self.values[index_NW.clamp(0, len(self.values) - 1)]
-        return torch.where(index_NW >= begin_N1, window_NW, float("nan"))
+    def _tensor(self, numbers: IntArray) -> Int64[Tensor, "N"]:
+        return torch.from_numpy(np.ascontiguousarray(numbers)).to(self.values.device)
 
-    def _last_known(self, positions: NDArray[np.int64], begins: NDArray[np.int64]) -> Float64[Tensor, "N 1"]:
+    def _rows(
+        self, first_N: Int64[Tensor, "N"], at_N: Int64[Tensor, "N"]
+    ) -> tuple[Int64[Tensor, "R"], Int64[Tensor, "R"]]:
+        """Return the series and the position of each row: those of the item's other targets follow the first's."""
+        if self.channels == 1:
+            return first_N, at_N
+        series_R = (first_N[:, None] + torch.arange(self.channels, device=first_N.device)).flatten()
+        since_N = at_N - self.offsets[first_N]
+        return series_R, self.offsets[series_R] + since_N.repeat_interleave(self.channels)
+
+    def _window(self, series_R: Int64[Tensor, "R"], at_R: Int64[Tensor, "R"], h: int) -> Float64[Tensor, "R W"]:
+        index_RW = at_R[:, None] + torch.arange(-self.input_size, h, device=at_R.device)
+        begin_R1, end_R1 = self.offsets[series_R][:, None], self.offsets[series_R + 1][:, None]
+        window_RW = self.values[index_RW.clamp(0, len(self.values) - 1)]
+        return torch.where((index_RW >= begin_R1) & (index_RW < end_R1), window_RW, float("nan"))
+
+    def _last_known(self, series_R: Int64[Tensor, "R"], at_R: Int64[Tensor, "R"]) -> Float64[Tensor, "R 1"]:
         """Return the last value observed before each position in its series, or 0 where there is none."""
-        at_N = self._last_observed[torch.from_numpy(positions - 1).to(self.values.device)]
-        known_N = torch.where(at_N >= torch.from_numpy(begins).to(self.values.device), self.values[at_N], 0.0)
-        return known_N[:, None]
+        last_R = self._last_observed[(at_R - 1).clamp(min=0)]
+        known_R = torch.where(last_R >= self.offsets[series_R], self.values[last_R], 0.0)
+        return known_R[:, None]
 
     @cached_property
     def _last_observed(self) -> Int64[Tensor, "P"]:
         """The position of the last value observed up to each, over all series; -1 before the first."""
         positions_P = torch.arange(len(self.values), device=self.values.device)
         return torch.where(self.values.isnan(), -1, positions_P).cummax(dim=0).values
+
+    def _location_and_scale(
+        self, series_R: Int64[Tensor, "R"], past_RT: Float64[Tensor, "R T"], seen_RT: Bool[Tensor, "R T"]
+    ) -> tuple[Float64[Tensor, "R 1"], Float64[Tensor, "R 1"]]:
+        if self.scaling == "series":
+            location_S, scale_S = self._series_scales
+            return location_S[series_R][:, None], scale_S[series_R][:, None]
+        return location_and_scale(self.scaling, past_RT, seen_RT, self.season)
+
+    @cached_property
+    def _series_scales(self) -> tuple[Float64[Tensor, "S"], Float64[Tensor, "S"]]:
+        """The mean and standard deviation of each whole series."""
+        found = [
+            location_and_scale("standard", values[None], ~values.isnan()[None], 1) for values in self._each_series()
+        ]
+        location_S, scale_S = (torch.cat(parts)[:, 0] for parts in zip(*found, strict=True))
+        return location_S, scale_S
+
+    @cached_property
+    def units_S(self) -> Float64[Tensor, "S"]:
+        """The mean size of each series' change from one season to the next; 1 where there is none."""
+        means = [(one[self.season :] - one[: -self.season]).abs().nanmean() for one in self._each_series()]
+        units_S = torch.stack(means) if means else self.values.new_ones(0)
+        return torch.where(units_S > 0, units_S, 1.0)  # neither 0 nor NaN
+
+    def _each_series(self) -> tuple[Tensor, ...]:
+        return self.values.split(self.offsets.diff().tolist())
+
+    def _covariates(self, first_N: Int64[Tensor, "N"], at_N: Int64[Tensor, "N"]) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the covariates of the windows, past, known and static; a step before a series' begin is its first."""
+        W = self.input_size + self.horizon
+        table = self.covariates
+        if table is None:
+            nothing = torch.zeros(len(at_N), W, 0, device=at_N.device)
+            return nothing[:, : self.input_size], nothing, nothing[:, 0]
+        item_N = first_N // self.channels
+        since_N1 = (at_N - self.offsets[first_N])[:, None]
+        steps_NW = (since_N1 + torch.arange(-self.input_size, self.horizon, device=at_N.device)).clamp(min=0)
+        begin_N1 = self._item_offsets[item_N][:, None]
+        past_NT = begin_N1 + steps_NW[:, : self.input_size]
+        known_NW = (begin_N1 + item_N[:, None] * self.horizon + steps_NW).clamp(max=max(0, len(table.known_RK) - 1))
+        return table.past_PK[past_NT], table.known_RK[known_NW], table.static_IK[item_N]
+
+    @cached_property
+    def _item_offsets(self) -> Int64[Tensor, "items"]:
+        lengths_I = self.offsets.diff()[:: self.channels]
+        return torch.cat([lengths_I.new_zeros(1), lengths_I.cumsum(0)])
 
 
 def fill_forward(values: Float64[Tensor, "N W"], seen: Bool[Tensor, "N W"]) -> Float64[Tensor, "N W"]:

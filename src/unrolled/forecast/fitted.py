@@ -1,12 +1,12 @@
-"""A trained network with everything forecasting needs: made once, then only read.
+"""Trained networks with everything forecasting needs: made once, then only read.
 
-Shapes: S series, h horizon, Q outputs per step, M held-out windows.
+Shapes: S series, h horizon, Q outputs per step, M held-out windows, E networks of an ensemble.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +14,24 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from unrolled.data.covariates import Features
 from unrolled.data.frequency import Frequency
 from unrolled.data.panel import Panel
 from unrolled.data.table import short_series
-from unrolled.data.windows import held_out, training_windows, validation_windows
+from unrolled.data.windows import Places, held_out, training_windows, validation_windows
 from unrolled.errors import DataError
+from unrolled.forecast.auto import Choice, choose
 from unrolled.forecast.batch import Batch, Gatherer
 from unrolled.forecast.config import Config
+from unrolled.forecast.features import covariate_table, layout_of, learn_features
 from unrolled.forecast.intervals import Bands, HeldOutErrors, check_levels, conformal_bands, quantile_bands
-from unrolled.forecast.network import Network, build, middle_output
-from unrolled.forecast.train import OnStep, TrainingLog, batches, train, validation_batch
+from unrolled.forecast.losses import loss_of
+from unrolled.forecast.networks import Network, build
+from unrolled.forecast.training.loop import OnStep, TrainingLog, batches, train, validation_batch
+from unrolled.forecast.transforms import Transform, learn_transform
+
+Watch = Callable[[Config], OnStep]
+"""Told the settings of a training that begins, it gives the function that hears of its steps."""
 
 SERIES_AT_ONCE = 1024
 """Prediction takes this many series at a time, so that memory does not grow with their number."""
@@ -52,7 +60,7 @@ class LastWindows:
     def times(self) -> NDArray[np.generic]:
         """Return the (N, T) times of the windows."""
         ends = self.panel.offsets[1:][self.series]
-        return self.panel.times[ends[:, None] + np.arange(-_window(self.fitted.config), 0)]
+        return self.panel.times[ends[:, None] + np.arange(-window(self.fitted.config), 0)]
 
     def future_times(self) -> NDArray[np.generic]:
         """Return the (N, h) times that are forecast."""
@@ -60,53 +68,117 @@ class LastWindows:
 
 
 @dataclass(frozen=True)
-class Fitted:
-    """What training leaves behind. Safe to use from several threads: nothing in it changes."""
+class Member:
+    """One trained network; its settings have nothing left open. Those of an ensemble differ in seed and window."""
 
-    config: Config  # with input_size and season filled in
-    freq: Frequency
+    config: Config
     network: Network
-    errors: HeldOutErrors | None
     log: TrainingLog
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What training leaves behind. Safe to use from several threads: nothing in it changes.
+
+    reasons: what was chosen where the settings left it open, and why.
+    """
+
+    members: tuple[Member, ...]
+    freq: Frequency
+    features: Features
+    transform: Transform
+    errors: HeldOutErrors | None
+    reasons: tuple[str, ...] = ()
+
+    @property
+    def config(self) -> Config:
+        """The settings, with nothing left open; of an ensemble those of the first."""
+        return self.members[0].config
+
+    @property
+    def network(self) -> Network:
+        """The network; of an ensemble the first."""
+        return self.members[0].network
+
+    @property
+    def log(self) -> TrainingLog:
+        """How the training ended; of an ensemble that of the first."""
+        return self.members[0].log
 
     def forecast(self, panel: Panel, level: Sequence[float] | None = None) -> Forecast:
         """Forecast the h steps after the end of every series of `panel`."""
         levels = check_levels(level, self.config, self.errors)
-        outputs_ShQ, scale_S1 = self._decode(panel)
-        values_Sh = outputs_ShQ[..., middle_output(self.config)]
-        if self.config.loss == "quantile":
-            return Forecast(values_Sh, quantile_bands(outputs_ShQ, levels, self.config))
-        bands = conformal_bands(values_Sh, scale_S1, levels, self.errors) if self.errors and levels else {}
-        return Forecast(values_Sh, bands)
+        parts = [self._forecast_some(panel, some, levels) for some in _portions(panel)]
+        bands = {
+            one: (
+                np.concatenate([part.bands[one][0] for part in parts]),
+                np.concatenate([part.bands[one][1] for part in parts]),
+            )
+            for one in parts[0].bands
+        }
+        return Forecast(np.concatenate([part.values for part in parts]), bands)
 
     def last_windows(self, panel: Panel, series: NDArray[np.int64]) -> LastWindows:
         """Return what the network reads of these series of `panel`, by their numbers, to forecast what comes next."""
-        batch = gatherer(panel, self.config)(panel.offsets[1:][series], panel.offsets[:-1][series], h=0)
-        return LastWindows(self, panel, series, batch)
+        gather = gatherer(panel, self.config, self.features, self.transform)
+        return LastWindows(self, panel, series, gather(series, panel.offsets[1:][series], h=0))
 
-    def _decode(self, panel: Panel) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        gather = gatherer(panel, self.config)
-        outputs, scales = [], []
-        for first in range(0, len(panel), SERIES_AT_ONCE):
-            some = slice(first, first + SERIES_AT_ONCE)
-            batch = gather(panel.offsets[1:][some], panel.offsets[:-1][some], h=0)
-            outputs.append(decode(self.network, batch).numpy())
-            scales.append(batch.scale_N1.cpu().numpy())
-        return np.concatenate(outputs), np.concatenate(scales)
+    def _forecast_some(self, panel: Panel, series: NDArray[np.int64], levels: Sequence[float]) -> Forecast:
+        windows = Places(series, panel.offsets[1:][series])
+        outputs_RhQ, scale_R1 = ensemble_outputs(self.members, panel, windows, self.features, self.transform)
+        values_Rh = loss_of(self.config).point(outputs_RhQ).numpy()
+        if self.config.loss == "quantile":
+            bands = quantile_bands(outputs_RhQ.numpy(), levels, self.config)
+        else:
+            assert self.errors is not None or not levels, "levels are checked"
+            bands = conformal_bands(values_Rh, scale_R1.numpy(), levels, self.errors) if self.errors else {}
+        undo = self.transform.inverse
+        return Forecast(undo(values_Rh), {one: (undo(low), undo(high)) for one, (low, high) in bands.items()})
 
 
-def fit_panel(panel: Panel, config: Config, on_step: OnStep) -> Fitted:
-    """Train a network on every window of `panel` that its settings allow."""
+def _portions(panel: Panel) -> list[NDArray[np.int64]]:
+    """Return the series' numbers, some at a time; several targets of one id never apart."""
+    channels = max(1, len(panel.channels))
+    firsts = np.arange(0, len(panel), channels)
+    at_once = max(1, SERIES_AT_ONCE // channels)
+    return [
+        (firsts[begin : begin + at_once, None] + np.arange(channels)).ravel()
+        for begin in range(0, len(firsts), at_once)
+    ]
+
+
+def unwatched(config: Config) -> OnStep:
+    """Watch nothing."""
+    return lambda step, loss, best: None
+
+
+def fit_panel(panel: Panel, config: Config, watch: Watch = unwatched) -> Fitted:
+    """Train a network, or an ensemble of them, on every window of `panel` that the settings allow."""
     PointsNeeded(config).check(panel)
-    config = resolve(config, panel)
-    gather, held = gatherer(panel, config), _held_out(panel, config)
-    windows = training_windows(panel, _window(config), config.h, held)
-    validation = validation_batch(validation_windows(panel, config.h, held), gather, config)
+    choice = resolve(config, panel)
+    features, transform = learn_features(panel, choice.config), learn_transform(panel, choice.config)
+    members = tuple(_train_member(panel, one, features, transform, watch) for one in ensemble_configs(choice.config))
+    errors = _held_out_errors(members, panel, features, transform)
+    return Fitted(members, panel.freq, features, transform, errors, choice.reasons)
+
+
+def ensemble_configs(config: Config) -> tuple[Config, ...]:
+    """Return the settings of each network of an ensemble."""
+    return tuple(dataclasses.replace(config, seed=config.seed + number) for number in range(config.ensemble))
+
+
+def _train_member(
+    panel: Panel, config: Config, features: Features, transform: Transform, watch: Watch
+) -> Member:
+    gather, held = gatherer(panel, config, features, transform), _held_out(panel, config)
+    channels = gather.channels
+    windows = training_windows(panel, window(config), config.h, held).each(channels)
+    validation = validation_batch(validation_windows(panel, config.h, held).each(channels), gather, config)
     with torch.random.fork_rng(devices=_generators(config.device)):
         torch.manual_seed(config.seed)
-        network = build(config)
-        log = train(network, batches(windows, gather, config), validation, config, on_step)
-    return Fitted(config, panel.freq, network, _held_out_errors(network, validation, config), log)
+        network = build(config, layout_of(features, config))
+        log = train(network, batches(windows, gather, config), validation, config, watch(config))
+    return Member(config, network, log)
 
 
 def refuse_scarce_levels(panel: Panel, config: Config, level: Sequence[float] | None) -> None:
@@ -115,31 +187,39 @@ def refuse_scarce_levels(panel: Panel, config: Config, level: Sequence[float] | 
     Raises:
         ConfigError: names every level that can't be given.
     """
-    config = resolve(config, panel)
-    windows = validation_windows(panel, config.h, _held_out(panel, config))
-    validation = validation_batch(windows, gatherer(panel, config), config)
-    errors = None if validation is None else HeldOutErrors(_where_observed(validation, validation.targets_Nh))
-    check_levels(level, config, errors)
+    config = resolve(config, panel).config
+    found = held_out_windows(panel, config)
+    errors = None if not len(found.series) else HeldOutErrors(_truth(panel, found, config))
+    check_levels(level, config, errors if errors is not None and not np.isnan(errors.errors).all() else None)
 
 
 def _held_out(panel: Panel, config: Config) -> NDArray[np.int64]:
-    return held_out(panel.lengths, _window(config), config.h, config.val_size)
+    return held_out(panel.lengths, window(config), config.h, config.val_size)
 
 
-def resolve(config: Config, panel: Panel) -> Config:
-    """Fill in what the settings leave to the data: the window and the season."""
-    return _resolved(config, panel.freq, panel.lengths)
+def held_out_windows(panel: Panel, config: Config) -> Places:
+    """Return the windows that intervals are measured on: of several targets read together, all beside each other."""
+    channels = channels_together(panel, config)
+    every = validation_windows(panel, config.h, _held_out(panel, config)).each(channels)
+    series_N, positions_N = every.locate(every.spread(2 * config.batch_size))
+    series_NC = series_N[:, None] + np.arange(channels)
+    since_N = positions_N - panel.offsets[series_N]
+    return Places(series_NC.ravel(), (panel.offsets[series_NC] + since_N[:, None]).ravel())
 
 
-def _resolved(config: Config, freq: Frequency, lengths: NDArray[np.int64]) -> Config:
-    season = config.season or freq.season
-    input_size = config.input_size or default_window(config.h, season, lengths)
-    return dataclasses.replace(config, season=season, input_size=input_size)
+def _truth(panel: Panel, windows: Places, config: Config) -> NDArray[np.float64]:
+    """Return the (M, h) values that came after each window, NaN where missing."""
+    return panel.values[windows.positions[:, None] + np.arange(config.h)]
 
 
-def default_window(h: int, season: int, lengths: NDArray[np.int64]) -> int:
-    """Return two horizons or two seasons, as far as the longest series can train and validate on it."""
-    return max(1, min(2 * max(h, season), int(lengths.max()) - 2 * h))
+def channels_together(panel: Panel, config: Config) -> int:
+    """Return how many targets of `panel` a network reads together."""
+    return max(1, len(panel.channels)) if config.channels == "joint" else 1
+
+
+def resolve(config: Config, panel: Panel) -> Choice:
+    """Fill in what the settings leave to the data."""
+    return choose(config, panel.freq, panel.lengths)
 
 
 @dataclass(frozen=True)
@@ -155,7 +235,7 @@ class PointsNeeded:
     def __call__(self, freq: Frequency, lengths: NDArray[np.int64]) -> int:
         """Return the number for series of these (S,) lengths."""
         known = np.maximum(lengths - self.kept_back, 0)
-        return _window(_resolved(self.config, freq, known)) + self.config.h + self.kept_back
+        return window(choose(self.config, freq, known).config) + self.config.h + self.kept_back
 
     @property
     def needed_for(self) -> str:
@@ -169,32 +249,57 @@ class PointsNeeded:
             raise DataError(short)
 
 
-def gatherer(panel: Panel, config: Config) -> Gatherer:
+def gatherer(panel: Panel, config: Config, features: Features, transform: Transform) -> Gatherer:
     """Return what cuts batches out of `panel` on the settings' device."""
-    return Gatherer(torch.from_numpy(panel.values).to(config.device), _window(config), config.scaling)
+    device = config.device
+    return Gatherer(
+        values=torch.from_numpy(transform.forward(panel.values)).to(device),
+        offsets=torch.from_numpy(panel.offsets).to(device),
+        input_size=window(config),
+        horizon=config.h,
+        scaling=config.scaling,
+        season=config.season or 1,
+        channels=channels_together(panel, config),
+        covariates=covariate_table(panel, features, config),
+    )
 
 
 @torch.inference_mode()
 def decode(network: Network, batch: Batch) -> Tensor:
-    """Return (N, h, Q) forecasts in the units of the data; quantiles never cross, since they are sorted."""
-    return batch.unscaled(network(batch.past_NTF)).sort(dim=2).values.cpu()
+    """Return (R, h, Q) outputs in the units of the data; quantiles never cross, since they are sorted."""
+    return batch.unscaled(network(batch.inputs)).sort(dim=2).values.cpu()
 
 
-def _held_out_errors(network: Network, validation: Batch | None, config: Config) -> HeldOutErrors | None:
+def ensemble_outputs(
+    members: Sequence[Member], panel: Panel, windows: Places, features: Features, transform: Transform
+) -> tuple[Tensor, Tensor]:
+    """Return the median of the networks' (R, h, Q) outputs, in the transformed units, and the (R, 1) scales."""
+    outputs, scales = [], []
+    for member in members:
+        gather = gatherer(panel, member.config, features, transform)
+        firsts = windows.series % gather.channels == 0
+        batch = gather(windows.series[firsts], windows.positions[firsts], h=0)
+        outputs.append(decode(member.network, batch))
+        scales.append(batch.scale_R1.cpu())
+    return torch.stack(outputs).quantile(0.5, dim=0), scales[0]
+
+
+def _held_out_errors(
+    members: Sequence[Member], panel: Panel, features: Features, transform: Transform
+) -> HeldOutErrors | None:
     """Return the errors that conformal intervals stand on; a quantile network has intervals of its own."""
-    if validation is None or config.loss == "quantile":
+    config = members[0].config
+    windows = held_out_windows(panel, config)
+    if not len(windows.series) or config.loss == "quantile":
         return None
-    with torch.inference_mode():
-        middle_Mh = network(validation.past_NTF)[..., middle_output(config)]
-    return HeldOutErrors(_where_observed(validation, (validation.targets_Nh - middle_Mh).abs()))
+    outputs_RhQ, scale_R1 = ensemble_outputs(members, panel, windows, features, transform)
+    middle_Rh = loss_of(config).point(outputs_RhQ).numpy()
+    errors = np.abs(transform.forward(_truth(panel, windows, config)) - middle_Rh) / scale_R1.numpy()
+    return None if np.isnan(errors).all() else HeldOutErrors(errors)
 
 
-def _where_observed(validation: Batch, values_Mh: Tensor) -> NDArray[np.float64]:
-    """Return values with NaN where there is nothing to compare a forecast with."""
-    return values_Mh.double().masked_fill(validation.observed_Nh == 0, float("nan")).cpu().numpy()
-
-
-def _window(config: Config) -> int:
+def window(config: Config) -> int:
+    """Return how many past steps a network of resolved settings sees."""
     assert config.input_size is not None, "settings are resolved before use"
     return config.input_size
 

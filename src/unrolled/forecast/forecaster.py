@@ -23,7 +23,7 @@ from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.progress import Reporter, reporter
 from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
 from unrolled.forecast.scores import Scores
-from unrolled.forecast.train import TrainingLog
+from unrolled.forecast.training.loop import TrainingLog
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -142,7 +142,7 @@ class Forecaster:
         panel = self._need_panel() if source is None else self._read_like(source, fitted)
         forecast = fitted.forecast(panel, level)
         self._shown, self._forecast = panel, forecast
-        return as_frame(panel, forecast_columns(panel, forecast, self.config.cell))
+        return as_frame(panel, forecast_columns(panel, forecast, self.config.name))
 
     def cross_validation(
         self,
@@ -208,7 +208,7 @@ class Forecaster:
         forecast = self._forecast
         drawn = range(min(len(panel), MOST_SERIES))
         series = tuple(_series_result(panel, forecast, self._backtest, number) for number in drawn)
-        return ForecastResult(self.config.cell, series, len(panel), self._headline(panel))
+        return ForecastResult(self.config.name, series, len(panel), self._headline(panel))
 
     def last_windows(self, source: Table | None = None, most: int | None = None) -> LastWindows:
         """Return what the network reads to forecast what comes next: the last window of every series.
@@ -251,7 +251,7 @@ class Forecaster:
     def __repr__(self) -> str:
         state = "fitted" if self._fitted is not None else "not fitted"
         config = self.config
-        return f"Forecaster({config.cell}, h={config.h}, input_size={config.input_size}, {state})"
+        return f"Forecaster({config.name}, h={config.h}, input_size={config.input_size}, {state})"
 
     def read(self, source: Table, kept_back: int = 0) -> Panel:
         """Read and check a table by the settings, to be given to several calls.
@@ -285,7 +285,9 @@ class Forecaster:
 
     def _train(self, report: Reporter, panel: Panel, name: str) -> Fitted:
         """Train, showing how far it is under this name, and say how it ended."""
-        fitted = fit_panel(panel, self._given, report.fit(name, self._given.max_steps))
+        fitted = fit_panel(panel, self._given, functools.partial(report.fit, name))
+        for reason in fitted.reasons:
+            report.say(reason)
         if fitted.log.stopped in ("interrupted", "diverged") and report.console is None:
             warnings.warn(fitted.log.sentence(), stacklevel=3)
         report.say(fitted.log.sentence())
@@ -309,9 +311,9 @@ class Forecaster:
         """Say in a sentence what the picture shows."""
         compared = self._backtest.scores.headline() if self._backtest else ""
         if self._forecast is None:
-            return f"{self.config.cell}'s backtest {compared or 'had nothing to be compared with'}"
+            return f"{self.config.name}'s backtest {compared or 'had nothing to be compared with'}"
         steps = f"The next {self.config.h} {panel.freq.points}" if self.config.h > 1 else "The next step"
-        ahead = f"{steps}, by {self.config.cell}"
+        ahead = f"{steps}, by {self.config.name}"
         return f"{ahead}; its backtest {compared}" if compared else ahead
 
 

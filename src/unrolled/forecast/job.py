@@ -149,7 +149,7 @@ class Job:
     def _room(self, panel: Panel) -> int:
         """Return how many cutoffs the series have room for, at most the default number."""
         h, lengths = self.config.h, panel.lengths
-        needed = (resolve(self.config, panel).input_size or 1) + h
+        needed = (resolve(self.config, panel).config.input_size or 1) + h
         spare = int(lengths.min()) - needed - h
         if self.level and self.config.loss != "quantile" and self.config.input_size is not None:
             # Some series must hold a horizon out for the intervals; a default window leaves that room of itself.

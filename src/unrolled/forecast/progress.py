@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from unrolled.forecast.train import OnStep
+from unrolled.forecast.config import Config
+from unrolled.forecast.training.loop import OnStep
 
 
 @dataclass
@@ -25,11 +26,11 @@ class Reporter:
         if self.console is not None:
             self.console.print(sentence, highlight=False, markup=False)
 
-    def fit(self, name: str, max_steps: int) -> OnStep:
-        """Start a bar for one training; return the function that hears of its steps."""
+    def fit(self, name: str, config: Config) -> OnStep:
+        """Start a bar for one training with these settings; return the function that hears of its steps."""
         if self.bars is None:
             return _nothing
-        bars, task = self.bars, self._start(name, max_steps)
+        bars, task = self.bars, self._start(name, config.max_steps)
 
         def on_step(step: int, loss: float, best: float) -> None:
             validation = f"best validation {best:.4f}" if math.isfinite(best) else ""
@@ -37,7 +38,7 @@ class Reporter:
 
         return on_step
 
-    def _start(self, name: str, max_steps: int) -> TaskID:
+    def _start(self, name: str, max_steps: int | None) -> TaskID:
         assert self.bars is not None
         return self.bars.add_task(name, total=max_steps, losses="")
 

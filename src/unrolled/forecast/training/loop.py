@@ -5,6 +5,7 @@ Everything random is drawn from the seed; nothing global is left changed.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +18,8 @@ from torch import Tensor
 from unrolled.data.windows import Windows
 from unrolled.forecast.batch import Batch, Gatherer
 from unrolled.forecast.config import Config
-from unrolled.forecast.losses import LossFunction, loss_function
-from unrolled.forecast.network import Network
+from unrolled.forecast.losses import Loss, loss_of
+from unrolled.forecast.networks import Network
 
 VALIDATION_BATCHES = 2
 """Validation looks at this many batches of windows at most, evenly spaced: a few per cent of the steps' cost."""
@@ -58,14 +59,20 @@ class TrainingLog:
         return asdict(self) | {"best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
 
 
-def batches(windows: Windows, gather: Gatherer, config: Config) -> Iterator[Batch]:
-    """Draw batches of windows for ever, each window equally likely, from the settings' seed."""
-    draw = np.random.default_rng(config.seed)
+def batches(windows: Windows, gather: Gatherer, config: Config, first_step: int = 0) -> Iterator[Batch]:
+    """Draw batches of windows for ever, each window equally likely, from the settings' seed.
+
+    Every stretch of steps draws from a generator of its own, so that a training resumed at `first_step` sees the
+    windows that it would have seen.
+    """
     size = config.batch_size
     at_once = max(1, WINDOWS_AT_ONCE // size)
+    stretch, skipped = divmod(first_step, at_once)
     while True:
+        draw = np.random.default_rng([config.seed, stretch])
         many = gather(*windows.locate(draw.integers(0, len(windows), at_once * size)), config.h)
-        yield from many.split(size)
+        yield from itertools.islice(many.split(size), skipped, None)
+        stretch, skipped = stretch + 1, 0
 
 
 def validation_batch(windows: Windows, gather: Gatherer, config: Config) -> Batch | None:
@@ -75,7 +82,7 @@ def validation_batch(windows: Windows, gather: Gatherer, config: Config) -> Batc
         return None
     batch = gather(*windows.locate(numbers), config.h)
     # A loss over nothing is 0, which would make the first weights looked at the best for ever.
-    return batch if batch.observed_Nh.any() else None
+    return batch if batch.observed_Rh.any() else None
 
 
 def train(
@@ -94,7 +101,7 @@ def train(
     Returns:
         How it ended. Ctrl-C is an ending like the others: the best weights so far are kept.
     """
-    loop = _Loop(network, validation, config, loss_function(config))
+    loop = _Loop(network, validation, config, loss_of(config))
     stopped: Literal["finished", "early", "interrupted", "diverged"] = "finished"
     try:
         for batch in source:
@@ -120,10 +127,15 @@ class _Best:
 class _Loop:
     """The state of one training between its steps."""
 
-    def __init__(self, network: Network, validation: Batch | None, config: Config, loss: LossFunction) -> None:
+    def __init__(self, network: Network, validation: Batch | None, config: Config, loss: Loss) -> None:
         self.network, self.validation, self.config, self.loss = network, validation, config, loss
         self.parameters = list(network.parameters())
-        self.optimiser = torch.optim.Adam(self.parameters, lr=config.learning_rate, fused=True)
+        assert config.learning_rate is not None, "settings are resolved before use"
+        assert config.max_steps is not None, "settings are resolved before use"
+        self.peak, self.max_steps = config.learning_rate, config.max_steps
+        self.optimiser = torch.optim.AdamW(
+            self.parameters, lr=self.peak, weight_decay=config.weight_decay, fused=True
+        )
         self.best, self.steps = _Best(), 0
         network.train()
         self.ended: Literal["finished", "early", "diverged"] | None = None
@@ -131,24 +143,24 @@ class _Loop:
     def step(self, batch: Batch) -> float:
         """Do one optimiser step, look at the validation windows when it is time; return the loss."""
         self._set_rate()
-        loss = self.loss(self.network.teach(batch), batch.targets_Nh, batch.observed_Nh)
+        loss = self.loss(self.network.teach(batch), batch)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         if self.config.gradient_clip is not None:
             clip_gradient(self.parameters, self.config.gradient_clip)
         self.optimiser.step()
         self.steps += 1
-        if self.steps % self.config.val_every == 0 or self.steps == self.config.max_steps:
+        if self.steps % self.config.val_every == 0 or self.steps == self.max_steps:
             self._look()
-        if self.ended is None and self.steps >= self.config.max_steps:
+        if self.ended is None and self.steps >= self.max_steps:
             self.ended = "finished"
         return loss.item()
 
     def _set_rate(self) -> None:
         """Lower the rate along a half cosine from its peak to zero."""
-        share_done = self.steps / self.config.max_steps
+        share_done = self.steps / self.max_steps
         for group in self.optimiser.param_groups:
-            group["lr"] = self.config.learning_rate * 0.5 * (1 + math.cos(math.pi * share_done))
+            group["lr"] = self.peak * 0.5 * (1 + math.cos(math.pi * share_done))
 
     def _look(self) -> None:
         if self.validation is None:
@@ -185,6 +197,6 @@ def clip_gradient(parameters: Sequence[Tensor], largest: float) -> None:
 
 
 @torch.inference_mode()
-def validation_loss(network: Network, batch: Batch, loss: LossFunction) -> float:
+def validation_loss(network: Network, batch: Batch, loss: Loss) -> float:
     """Return the loss of the network's own forecasts, decoded as in prediction."""
-    return float(loss(network(batch.past_NTF), batch.targets_Nh, batch.observed_Nh))
+    return float(loss(network.assess(batch), batch))

@@ -1,0 +1,5 @@
+"""The training losses, chosen by name."""
+
+from unrolled.forecast.losses.base import DistributionLoss as DistributionLoss
+from unrolled.forecast.losses.base import Loss as Loss
+from unrolled.forecast.losses.choice import loss_of as loss_of

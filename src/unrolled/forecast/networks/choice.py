@@ -1,0 +1,22 @@
+"""Which network the settings name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from unrolled.forecast.config import Config
+from unrolled.forecast.networks.base import Network
+from unrolled.forecast.inputs import PLAIN, Layout
+from unrolled.forecast.networks.steps import Direct, Recursive
+
+
+def _steps(config: Config, layout: Layout) -> Network:
+    return Direct(config, layout) if config.decoder == "direct" else Recursive(config, layout)
+
+
+NETWORKS: dict[str, Callable[[Config, Layout], Network]] = {"steps": _steps}
+
+
+def build(config: Config, layout: Layout = PLAIN) -> Network:
+    """Make the network that resolved settings describe, with fresh weights from PyTorch's generator."""
+    return NETWORKS[config.network](config, layout).to(config.device)
