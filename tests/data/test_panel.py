@@ -41,3 +41,16 @@ def test_dropping_all_of_a_series_is_refused():
         DataError, match=r"^2 series have no more than 4 points to leave out: 's0' \(3\), 's2' \(4\)\.$"
     ):
         panel([3, 7, 4]).drop_last(4)
+
+
+@pytest.mark.parametrize("lengths", [[5], [3, 7, 4]])
+def test_keep_last(lengths):
+    whole = panel(lengths)
+    rest = whole.keep_last(4)
+    np.testing.assert_array_equal(rest.lengths, np.minimum(lengths, 4))
+    for s in range(len(whole)):
+        first, last = whole.offsets[s], whole.offsets[s + 1]
+        kept = slice(rest.offsets[s], rest.offsets[s + 1])
+        np.testing.assert_array_equal(rest.values[kept], whole.values[max(first, last - 4) : last])
+        np.testing.assert_array_equal(rest.times[kept], whole.times[max(first, last - 4) : last])
+    np.testing.assert_array_equal(rest.future_times(2), whole.future_times(2))

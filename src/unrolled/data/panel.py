@@ -85,6 +85,14 @@ class Panel:
         keep = np.cumsum(kept, dtype=np.int8).astype(bool)
         return replace(self, values=self.values[keep], times=self.times[keep], offsets=offsets)
 
+    def keep_last(self, n: int) -> Panel:
+        """Return the panel with only the last `n` points of every series; one that has fewer stays whole."""
+        kept = np.minimum(self.lengths, n)
+        offsets = np.concatenate([[0], np.cumsum(kept)])
+        since = np.arange(offsets[-1]) - np.repeat(offsets[:-1], kept)
+        at = np.repeat(self.offsets[1:] - kept, kept) + since
+        return replace(self, values=self.values[at], times=self.times[at], offsets=offsets)
+
     def _check_longer_than(self, n: int) -> None:
         short = np.flatnonzero(self.lengths <= n)
         if len(short):

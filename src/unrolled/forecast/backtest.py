@@ -47,6 +47,8 @@ class Plan:
     """Where the cutoffs lie and how often the model is trained anew.
 
     refit: False trains once, before the first cutoff; True at every cutoff; a number n at every n-th.
+    train_size: at each cutoff only so many points before it are known, a window that slides; None: all of them, a
+        window that expands.
     """
 
     __no_type_check__: ClassVar[bool] = True  # the tests' type checker must not answer before our own checks
@@ -54,12 +56,16 @@ class Plan:
     n_windows: int
     step_size: int
     refit: bool | int
+    train_size: int | None = None
 
     def __post_init__(self) -> None:
         problems = Problems()
         for name, value in (("n_windows", self.n_windows), ("step_size", self.step_size)):
             whole = isinstance(value, int) and not isinstance(value, bool) and value >= 1
             problems.check(whole, f"{name} is a whole number of at least 1; got {value!r}.")
+        size = self.train_size
+        right = size is None or (isinstance(size, int) and not isinstance(size, bool) and size >= 1)
+        problems.check(right, f"train_size is a whole number of at least 1, or None for all points; got {size!r}.")
         right = isinstance(self.refit, int) and self.refit >= 0
         problems.check(right, f"refit is False, True or every how many cutoffs to train anew; got {self.refit!r}.")
         problems.raise_as(ConfigError, "This backtest can't be run:")
@@ -68,6 +74,27 @@ class Plan:
         """Yield how many points at the end are unknown at each cutoff, the earliest cutoff first."""
         for window in reversed(range(self.n_windows)):
             yield h + window * self.step_size
+
+    def known_at(self, panel: Panel, kept_back: int) -> Panel:
+        """Return what is known of `panel` at the cutoff that keeps so many points back."""
+        past = panel.drop_last(kept_back)
+        return past if self.train_size is None else past.keep_last(self.train_size)
+
+    def check(self, panel: Panel, config: Config) -> None:
+        """Refuse series that are too short for the first cutoff, and a `train_size` that is too small for any.
+
+        Raises:
+            DataError, ConfigError: say which, and how many points it takes.
+        """
+        first = next(self.kept_back(config.h))
+        needed = PointsNeeded(config, first, self.train_size)
+        needed.check(panel)
+        points = needed(panel.freq, panel.lengths) - first
+        if self.train_size is not None and self.train_size < points:
+            raise ConfigError(
+                f"train_size={self.train_size} holds no window to train on: one and its horizon take {points} points. "
+                "Give a larger train_size, or a smaller input_size."
+            )
 
     def trains_at(self, window: int) -> bool:
         """Whether the model is trained anew before this cutoff."""
@@ -85,15 +112,15 @@ def backtest(
 
     `train` is given what is known before a cutoff and a name for the training.
     """
-    PointsNeeded(config, next(plan.kept_back(config.h))).check(panel)
-    refuse_scarce_levels(panel.drop_last(next(plan.kept_back(config.h))), config, level)
+    plan.check(panel, config)
+    refuse_scarce_levels(plan.known_at(panel, next(plan.kept_back(config.h))), config, level)
     windows: list[_Window] = []
     fitted: Fitted | None = None
     for number, kept_back in enumerate(plan.kept_back(config.h)):
-        past = panel.drop_last(kept_back)
+        known = plan.known_at(panel, kept_back)
         if fitted is None or plan.trains_at(number):
-            fitted = train(past, f"backtest {number + 1}/{plan.n_windows}")
-        windows.append(_window(panel, past, fitted, level))
+            fitted = train(known, f"backtest {number + 1}/{plan.n_windows}")
+        windows.append(_window(panel, kept_back, known, fitted, level))
     return _joined(windows, config.name, panel.ids)
 
 
@@ -109,11 +136,12 @@ class _Window:
     scores: Scores
 
 
-def _window(panel: Panel, past: Panel, fitted: Fitted, level: Sequence[float] | None) -> _Window:
-    config = fitted.config
-    forecast = fitted.forecast(past, level)
+def _window(panel: Panel, kept_back: int, known: Panel, fitted: Fitted, level: Sequence[float] | None) -> _Window:
+    """Forecast from what is known; MASE's unit is of all the past, the same whatever is known of it."""
+    config, past = fitted.config, panel.drop_last(kept_back)
+    forecast = fitted.forecast(known, level)
     assert config.season is not None, "a fitted model's settings are resolved"
-    forecasts = {config.name: forecast.values, **baselines(past, config.h, config.season)}
+    forecasts = {config.name: forecast.values, **baselines(known, config.h, config.season)}
     at = _following(panel, past, config.h)
     scores = score_window(past, panel.values[at], forecasts, forecast.bands, config.name, config.season)
     last = past.offsets[1:] - 1

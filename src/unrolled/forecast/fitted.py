@@ -227,14 +227,16 @@ class PointsNeeded:
     """How many points every series must have: one window and its horizon before the first cutoff.
 
     kept_back: points after the first cutoff of a backtest; 0 when all points are trained on.
+    train_size: so many points before a cutoff are known; None: all.
     """
 
     config: Config
     kept_back: int = 0
+    train_size: int | None = None
 
     def __call__(self, freq: Frequency, lengths: NDArray[np.int64]) -> int:
         """Return the number for series of these (S,) lengths."""
-        known = np.maximum(lengths - self.kept_back, 0)
+        known = np.clip(lengths - self.kept_back, 0, self.train_size)
         return window(choose(self.config, freq, known).config) + self.config.h + self.kept_back
 
     @property

@@ -151,6 +151,7 @@ class Forecaster:
         step_size: int | None = None,
         refit: bool | int = False,
         level: Sequence[float] | None = None,
+        train_size: int | None = None,
     ) -> Any:
         """Forecast as if at `n_windows` earlier times, beside the baselines; scores are in `scores`.
 
@@ -163,6 +164,8 @@ class Forecaster:
             refit: False trains once, before the first cutoff; True at every cutoff; a number n at every
                 n-th cutoff.
             level: intervals wanted, in per cent.
+            train_size: at each cutoff only the last so many points are known, to training and to forecasts: a
+                window that slides. Default: all points before the cutoff, a window that expands.
 
         Returns:
             A table of the input's kind, a row for each observed point: unique_id, ds, cutoff, y, the
@@ -172,9 +175,9 @@ class Forecaster:
             DataError, ConfigError: list everything wrong with the table or the arguments.
         """
         config = self._given
-        plan = Plan(n_windows, config.h if step_size is None else step_size, refit)
+        plan = Plan(n_windows, config.h if step_size is None else step_size, refit, train_size)
         refuse_levels(level, config)
-        panel = self.read(source, next(plan.kept_back(config.h)))
+        panel = self.read(source, next(plan.kept_back(config.h)), train_size)
         with reporter(config.verbose) as report:
             _say_notes(report, source, panel)
             self._backtest = backtest(panel, config, plan, level, functools.partial(self._train, report))
@@ -253,17 +256,18 @@ class Forecaster:
         config = self.config
         return f"Forecaster({config.name}, h={config.h}, input_size={config.input_size}, {state})"
 
-    def read(self, source: Table, kept_back: int = 0) -> Panel:
+    def read(self, source: Table, kept_back: int = 0, train_size: int | None = None) -> Panel:
         """Read and check a table by the settings, to be given to several calls.
 
         Args:
             source: as for `fit`.
             kept_back: points at the end that training will not see, for a backtest.
+            train_size: the number of points before those that it will see; default: all.
 
         Raises:
             DataError: lists everything wrong with the table.
         """
-        needed = PointsNeeded(self._given, kept_back)
+        needed = PointsNeeded(self._given, kept_back, train_size)
         return self._read(source, needed, needed.needed_for)
 
     def _read(self, source: Table, min_length: int | MinLength, needed_for: str = "one window") -> Panel:
