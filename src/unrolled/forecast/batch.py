@@ -6,9 +6,9 @@ was observed), R = N C rows, one for each target of each window; S series, P poi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 import torch
@@ -115,16 +115,10 @@ class Gatherer:
         first_N = self._tensor(series)
         at_N = self._tensor(positions)
         series_R, at_R = self._rows(first_N, at_N)
-        window_RW = self._window(series_R, at_R, h)
-        past = slice(0, self.input_size)
-        blank_R1 = window_RW[:, past].isnan().all(dim=1, keepdim=True)
-        seen_RW = ~window_RW.isnan() & ~blank_R1
-        known_RT = torch.where(blank_R1, self._last_known(series_R, at_R), window_RW[:, past])
-        location_R1, scale_R1 = self._location_and_scale(series_R, known_RT, seen_RW[:, past] | blank_R1)
-        scaled_RW = fill_forward((window_RW - location_R1) / scale_R1, seen_RW)
-        values_NWC, seen_NWC = (by_window(part.float(), self.channels) for part in (scaled_RW, seen_RW))
-        both_NWF = torch.cat([values_NWC, seen_NWC], dim=2)
-        inputs = Inputs(both_NWF[:, past], *self._covariates(first_N, at_N))
+        window_RW, last_R1 = self._window(series_R, at_R, h), self._last_known(series_R, at_R)
+        measure = partial(self._location_and_scale, series_R)
+        both_NWF, location_R1, scale_R1 = scaled(window_RW, last_R1, self.input_size, self.channels, measure)
+        inputs = Inputs(both_NWF[:, : self.input_size], *self._covariates(first_N, at_N))
         unit_R1 = self.units_S[series_R][:, None]
         return Batch(inputs, both_NWF[:, self.input_size :], location_R1, scale_R1, unit_R1)
 
@@ -205,6 +199,34 @@ class Gatherer:
     def _item_offsets(self) -> Int64[Tensor, "items"]:
         lengths_I = self.offsets.diff()[:: self.channels]
         return torch.cat([lengths_I.new_zeros(1), lengths_I.cumsum(0)])
+
+
+Measure = Callable[[Float64[Tensor, "R T"], Bool[Tensor, "R T"]], tuple[Float64[Tensor, "R 1"], Float64[Tensor, "R 1"]]]
+"""Gives location and scale of each row's past, and is told which of it was observed."""
+
+
+def scaled(
+    window: Float64[Tensor, "R W"], last: Float64[Tensor, "R 1"], input_size: int, channels: int, measure: Measure
+) -> tuple[Float32[Tensor, "N W F"], Float64[Tensor, "R 1"], Float64[Tensor, "R 1"]]:
+    """Return windows as a network reads their values, and what was taken out of each row and divided by.
+
+    Whoever cuts windows calls this: `Gatherer`, a stream of new observations, an exported model.
+
+    Args:
+        window: (R, W) values, NaN where missing; the past are the first `input_size`.
+        last: (R, 1) the last value known before each window, for one whose past is missing as a whole.
+        input_size: how many of the W steps are the past.
+        channels: so many rows after each other are read together.
+        measure: how to scale.
+    """
+    past = slice(0, input_size)
+    blank_R1 = window[:, past].isnan().all(dim=1, keepdim=True)
+    seen_RW = ~window.isnan() & ~blank_R1
+    known_RT = torch.where(blank_R1, last, window[:, past])
+    location_R1, scale_R1 = measure(known_RT, seen_RW[:, past] | blank_R1)
+    filled_RW = fill_forward((window - location_R1) / scale_R1, seen_RW)
+    values_NWC, seen_NWC = (by_window(part.float(), channels) for part in (filled_RW, seen_RW))
+    return torch.cat([values_NWC, seen_NWC], dim=2), location_R1, scale_R1
 
 
 def fill_forward(values: Float64[Tensor, "N W"], seen: Bool[Tensor, "N W"]) -> Float64[Tensor, "N W"]:
