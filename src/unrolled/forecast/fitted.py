@@ -126,6 +126,10 @@ class Fitted:
     def _forecast_some(self, panel: Panel, series: NDArray[np.int64], levels: Sequence[float]) -> Forecast:
         windows = Places(series, panel.offsets[1:][series])
         outputs_RhQ, scale_R1 = ensemble_outputs(self.members, panel, windows, self.features, self.transform)
+        return self.reading(outputs_RhQ, scale_R1, levels)
+
+    def reading(self, outputs_RhQ: Tensor, scale_R1: Tensor, levels: Sequence[float]) -> Forecast:
+        """Return what the networks' outputs, as `ensemble_outputs` gives them, say in the units of the data."""
         values_Rh = loss_of(self.config).point(outputs_RhQ).numpy()
         if self.config.loss == "quantile":
             bands = quantile_bands(outputs_RhQ.numpy(), levels, self.config)
@@ -283,7 +287,12 @@ def ensemble_outputs(
         batch = gather(windows.series[firsts], windows.positions[firsts], h=0)
         outputs.append(decode(member.network, batch))
         scales.append(batch.scale_R1.cpu())
-    return torch.stack(outputs).quantile(0.5, dim=0), scales[0]
+    return median_of(outputs), scales[0]
+
+
+def median_of(outputs: Sequence[Tensor]) -> Tensor:
+    """Return the median of the networks' (R, h, Q) outputs."""
+    return torch.stack(list(outputs)).quantile(0.5, dim=0) if len(outputs) > 1 else outputs[0]
 
 
 def _held_out_errors(
