@@ -34,7 +34,11 @@ def location_and_scale(scaling: str, past: Past, seen: Seen, season: int = 1) ->
         (N, 1) location and (N, 1) scale. The scale of a constant window is its size, or 1 for zeros,
         and of a window with nothing observed 1 around 0, so that dividing is always safe.
     """
-    location_N1, scale_N1 = _SCALINGS[scaling](past, seen, season)
+    return divisible(*_SCALINGS[scaling](past, seen, season))
+
+
+def divisible(location_N1: PerWindow, scale_N1: PerWindow) -> tuple[PerWindow, PerWindow]:
+    """Return location and scale with the size of the location, or 1, where the scale says nothing."""
     size_N1 = location_N1.abs()
     constant_N1 = ~(scale_N1 > ROUNDING * size_N1)  # also where the scale is 0 or NaN
     fallback_N1 = torch.where(size_N1 > 0, size_N1, torch.ones_like(size_N1))
