@@ -23,6 +23,7 @@ from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.progress import Reporter, reporter
 from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
 from unrolled.forecast.scores import Scores
+from unrolled.forecast.streaming import ForecastStream
 from unrolled.forecast.training.loop import TrainingLog
 
 if TYPE_CHECKING:
@@ -228,6 +229,19 @@ class Forecaster:
         panel = self._need_panel() if source is None else self._read_like(source, fitted)
         count = len(panel) if most is None else min(most, len(panel))
         return fitted.last_windows(panel, np.linspace(0, len(panel) - 1, count).round().astype(np.int64))
+
+    def stream(self, source: Table | None = None) -> ForecastStream:
+        """Begin a stream, which takes each new observation and gives the forecast that follows from it.
+
+        Args:
+            source: the series up to now, as for `predict`. Default: those of `fit`.
+
+        Raises:
+            DataError: lists everything wrong with the table.
+            NotFittedError: nothing was fitted, or a loaded model was given no table.
+        """
+        fitted = self._need_fitted()
+        return ForecastStream(fitted, self._need_panel() if source is None else self._read_like(source, fitted))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the trained model as a folder: config.json, weights.safetensors, card.md.
