@@ -44,7 +44,7 @@ def test_everything_at_once_under_the_name_of_the_table(write):
         "  - 'y' has text where numbers belong, in 1 row: '?' in line 4.\n"
         "  - Times appear more than once, in 1 row: 2024-01-10. A series has one row at a time.\n"
         "  - 1 series shorter than one window of 30 points: 'a' (10). "
-        "Leave them out, or choose a smaller input_size or h."
+        "Give longer ones, or choose a smaller input_size or h."
     )
 
 
@@ -225,10 +225,17 @@ def test_a_series_with_many_gaps_is_not_another_frequency():
 def test_short_series_are_named_with_their_lengths():
     ids = np.repeat([f"s{k}" for k in range(8)], np.arange(3, 11))
     times = np.concatenate([np.arange(n) for n in range(3, 11)])
-    assert problems(pd.DataFrame({"id": ids, "t": times, "y": 1.0}), min_length=9) == (
-        "6 series shorter than one window of 9 points: 's0' (3), 's1' (4), 's2' (5), 's3' (6), 's4' (7) and 1 more. "
-        "Leave them out, or choose a smaller input_size or h.",
+    assert problems(pd.DataFrame({"id": ids, "t": times, "y": 1.0}), min_length=11) == (
+        "8 series shorter than one window of 11 points: 's0' (3), 's1' (4), 's2' (5), 's3' (6), 's4' (7) and 3 more. "
+        "Give longer ones, or choose a smaller input_size or h.",
     )
+
+
+def test_a_long_series_is_enough():
+    ids = np.repeat([f"s{k}" for k in range(8)], np.arange(3, 11))
+    times = np.concatenate([np.arange(n) for n in range(3, 11)])
+    panel = read_panel(pd.DataFrame({"id": ids, "t": times, "y": 1.0}), min_length=10)
+    assert panel.lengths.tolist() == list(range(3, 11))
 
 
 def test_frequencies_that_are_given():
@@ -368,13 +375,13 @@ def test_rows_that_cannot_be_read_do_not_hide_what_else_is_wrong(tmp_path):
     path = tmp_path / "sales.csv"
     path.write_text("\n".join(["unique_id,ds,y", *rows]) + "\n")
     with pytest.raises(DataError) as caught:
-        read_panel(path, min_length=9)
+        read_panel(path, min_length=30)
     starts = [
         "'y' has text where numbers belong, in 1 row: 'n/k' in line 5",
         "'y' is infinite in 1 row: line 7",
         "'ds': 2 rows cannot be read as times: '2024-02-31' in line 10, 'soon' in line 25",
         "Times appear more than once, in 1 row: ('a', 2024-01-02)",
-        "1 series shorter than one window of 9 points: 'b' (2)",
+        "2 series shorter than one window of 30 points: 'a' (19), 'b' (2)",
     ]
     assert len(caught.value.problems) == len(starts)
     for problem, start in zip(caught.value.problems, starts, strict=True):

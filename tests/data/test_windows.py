@@ -14,14 +14,15 @@ LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=6)
 
 
 def _by_hand(lengths: list[int], first: list[int], last: list[int]) -> list[tuple[int, int]]:
-    """List (position, series' begin) of every window, one loop inside the other."""
+    """List (series, position) of every window, one loop inside the other."""
     begins = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return [(b + p, b) for b, low, high in zip(begins, first, last, strict=True) for p in range(low, high + 1)]
+    rows = enumerate(zip(begins, first, last, strict=True))
+    return [(s, b + p) for s, (b, low, high) in rows for p in range(low, high + 1)]
 
 
 def _located(windows: Windows) -> list[tuple[int, int]]:
-    positions, begins = windows.locate(np.arange(len(windows)))
-    return list(zip(positions.tolist(), begins.tolist(), strict=True))
+    series, positions = windows.locate(np.arange(len(windows)))
+    return list(zip(series.tolist(), positions.tolist(), strict=True))
 
 
 @given(LENGTHS, st.integers(1, 6), st.integers(1, 5), st.one_of(st.none(), st.integers(0, 8)))
@@ -60,10 +61,15 @@ def test_without_validation_nothing_is_held_out() -> None:
 
 @pytest.mark.parametrize(("most", "expected"), [(100, list(range(10))), (10, list(range(10))), (4, [0, 3, 6, 9])])
 def test_spread_takes_evenly(most: int, expected: list[int]) -> None:
-    windows = Windows(np.array([0]), np.array([10]), np.array([0]))
+    windows = Windows(np.array([0]), np.array([10]))
     assert windows.spread(most).tolist() == expected
 
 
 def test_series_without_windows_are_passed_over() -> None:
-    windows = Windows(np.array([5, 20, 30]), np.array([2, 0, 1]), np.array([0, 18, 25]))
-    assert _located(windows) == [(5, 0), (6, 0), (30, 25)]
+    windows = Windows(np.array([5, 20, 30]), np.array([2, 0, 1]))
+    assert _located(windows) == [(0, 5), (0, 6), (2, 30)]
+
+
+def test_of_several_targets_the_first_stands_for_all() -> None:
+    windows = Windows(np.array([5, 20, 30, 40]), np.array([2, 2, 1, 1])).each(2)
+    assert _located(windows) == [(0, 5), (0, 6), (2, 30)]

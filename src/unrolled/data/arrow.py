@@ -34,14 +34,14 @@ def is_period(kind: Any) -> bool:
 
 
 def encode(column: Any) -> tuple[np.ndarray, Any]:
-    """Return which distinct value each row of a chunked array without nulls has, and these values.
+    """Return which distinct value each row of a chunked array has, and these values.
 
-    The codes are int32; the values an Arrow array, in the order in which they first appear.
+    The codes are int32, -1 for null; the values an Arrow array, in the order in which they first appear.
     """
     encoded = column.dictionary_encode().unify_dictionaries()
     if encoded.num_chunks == 0:
         return np.zeros(0, dtype=np.int32), column.combine_chunks()
-    codes = np.concatenate([np.asarray(chunk.indices) for chunk in encoded.chunks])
+    codes = np.concatenate([np.asarray(chunk.indices.fill_null(-1)) for chunk in encoded.chunks])
     return codes, encoded.chunk(0).dictionary
 
 

@@ -81,13 +81,13 @@ class Grid:
     at: np.ndarray | None
     rows: Rows
 
-    def place(self, numbers: np.ndarray) -> np.ndarray:
-        """Return (P,) the table's numbers on the grid, NaN at the points that no row has."""
+    def place(self, numbers: np.ndarray, missing: float = np.nan) -> np.ndarray:
+        """Return (P,) the table's numbers on the grid, `missing` at the points that no row has."""
         if self.rows.order is not None:
             numbers = numbers[self.rows.order]
         if self.at is None:
             return numbers
-        values = np.full(len(self.times), np.nan)
+        values = np.full(len(self.times), missing, dtype=numbers.dtype)
         values[self.at] = numbers
         return values
 

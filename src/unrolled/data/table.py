@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from unrolled.data.columns import Columns, find_columns, likely_id
+from unrolled.data.columns import Columns, Given, find_columns, likely_id
+from unrolled.data.covariate_columns import ColumnRead, learnt_as_texts, place_covariates, read_covariate
+from unrolled.data.covariates import Features, Kind
 from unrolled.data.frames import TableKind
 from unrolled.data.frequency import Frequency
 from unrolled.data.grid import Grid, Rows, counted_series, make_grid, sort_rows
@@ -27,8 +30,12 @@ def read_panel(
     *,
     id_col: str | None = None,
     time_col: str | None = None,
-    target_col: str | None = None,
+    target_col: str | Sequence[str] | None = None,
     freq: str | int | None = None,
+    static: Sequence[str] = (),
+    past: Sequence[str] = (),
+    future: Sequence[str] = (),
+    learnt: Features | None = None,
     min_length: int | MinLength = 1,
     min_length_for: str = "one window",
 ) -> Panel:
@@ -41,11 +48,15 @@ def read_panel(
             …); a table without one is one series, named after its target.
         time_col: The column of times. By default the one with a usual name (`ds`, `timestamp`, …), else the
             only one that holds dates.
-        target_col: The column to forecast. By default the one with a usual name (`y`, `target`, …), else the
-            only one that holds numbers.
+        target_col: The column to forecast, or several. By default the one with a usual name (`y`, `target`, …),
+            else the only one that holds numbers.
         freq: The step from one time to the next, as `Frequency.parse` reads it; inferred by default.
-        min_length: How many points, gaps included, every series must have; or a function that says so when it
-            is given the frequency and the (S,) lengths.
+        static: Covariates with one value for the whole series; what names the series may be one of them.
+        past: Covariates known up to the end of the series.
+        future: Covariates known beyond it.
+        learnt: What a model makes of the covariates, so that they are read as the same kinds again.
+        min_length: How many points, gaps included, the longest series must have; or a function that says so when
+            it is given the frequency and the (S,) lengths.
         min_length_for: What needs them, for the message.
 
     Returns:
@@ -64,26 +75,48 @@ def read_panel(
     """
     problems = Problems()
     opened = open_source(source)
-    columns = find_columns(opened.head, {"id": id_col, "time": time_col, "target": target_col}, problems)
+    of_kind: dict[Kind, Sequence[str]] = {"static": static, "past": past, "future": future}
+    given = {name: kind for kind, names in of_kind.items() for name in names}
+    roles: Given = {"id": id_col, "time": time_col, "target": target_col}
+    columns = find_columns(opened.head, roles, problems, given)
     parsed = _parse_freq(freq, problems)
-    rows, numbers = _read_columns(opened, columns, problems)
+    read = _read_columns(opened, columns, learnt, problems)
     grid = None
-    if rows is not None and columns.time is not None and (freq is None or parsed is not None):
-        grid = make_grid(rows, parsed, columns.time, problems)
+    if read.rows is not None and columns.time is not None and (freq is None or parsed is not None):
+        grid = make_grid(read.rows, parsed, columns.time, problems)
     if grid is not None:
         lengths = np.diff(grid.offsets)
         points = min_length if isinstance(min_length, int) else min_length(grid.freq, lengths)
-        if short := short_series(grid.rows.ids, lengths, points, min_length_for):
-            problems.add(short)
-    values = None if grid is None or numbers is None else grid.place(numbers)
-    if grid is not None and values is not None:
-        _check_observed(grid, values, problems)
+        if lengths.max() < points:
+            problems.add(f"{short_series(grid.rows.ids, lengths, points, min_length_for)} {_LONGER}")
+    series = None if grid is None or read.targets is None else _placed(grid, read.targets, columns.targets, problems)
+    covariates, lacking = None, tuple[str, ...]()
+    if grid is not None and read.covariates is not None and given:
+        covariates, lacking = place_covariates(read.covariates, given, grid, problems)
     problems.raise_as(DataError, heading=f"{first_upper(opened.name)} cannot be used:")
     assert grid is not None
-    assert values is not None
-    kind = _table_kind(opened, columns, grid)
-    notes = (_columns_note(columns, grid), *_unused_note(columns), _gaps_note(columns, grid, values))
-    return Panel(values, grid.offsets, grid.rows.ids, grid.times, grid.freq, kind, notes)
+    assert series is not None
+    notes = (
+        _columns_note(columns, grid),
+        *_unused_note(columns),
+        *(_gaps_note(columns, grid, *one) for one in _by_target(grid, columns, series)),
+        *lacking,
+    )
+    channels = columns.targets if len(columns.targets) > 1 else ()
+    each = max(1, len(channels))
+    return Panel(
+        values=series,
+        offsets=_offsets(grid, each),
+        ids=np.repeat(grid.rows.ids, each),
+        times=_interleaved([grid.times] * each, grid.offsets),
+        freq=grid.freq,
+        table=_table_kind(opened, columns, grid),
+        notes=notes,
+        channels=channels,
+        covariates=covariates,
+        id_col=columns.id,
+        time_col=columns.time,
+    )
 
 
 def _parse_freq(freq: str | int | None, problems: Problems) -> Frequency | None:
@@ -94,31 +127,57 @@ def _parse_freq(freq: str | int | None, problems: Problems) -> Frequency | None:
         return None
 
 
-def _read_columns(source: Source, columns: Columns, problems: Problems) -> tuple[Rows | None, np.ndarray | None]:
-    """Return the rows in order, and the numbers in the table's own; None for what could not be read."""
+@dataclass(frozen=True)
+class _Read:
+    """What was read: the rows in order; numbers and covariates in the table's own. None for what could not be."""
+
+    rows: Rows | None
+    targets: list[np.ndarray] | None
+    covariates: list[ColumnRead] | None
+
+
+def _read_columns(source: Source, columns: Columns, learnt: Features | None, problems: Problems) -> _Read:
     arrays = source.read(columns.found)
-    numbers = times = series = None
-    if columns.target is not None:
-        numbers = read_numbers(arrays[columns.target], columns.target, source.where, problems)
+    covariates = _read_covariates(source, columns, arrays, learnt, problems)
+    read = [read_numbers(arrays[name], name, source.where, problems) for name in columns.targets]
+    numbers = [one for one in read if one is not None]
+    targets = numbers if numbers and len(numbers) == len(read) and "target" not in columns.unclear else None
+    times = series = None
     if columns.time is not None:
         times = read_times(arrays[columns.time], columns.time, source.where, problems)
     if columns.id is not None:
         series = read_ids(arrays[columns.id], columns.id, source.where, problems)
     elif "id" not in columns.unclear and times is not None:
-        series = np.zeros(len(times.values), dtype=np.int32), np.array([columns.target])
+        series = np.zeros(len(times.values), dtype=np.int32), np.array([_only_name(columns)])
     if times is None or series is None:
-        return None, numbers
+        return _Read(None, targets, covariates)
     hint = _id_hint(source, columns)
     if not times.unread.any():
-        return sort_rows(*series, times, problems, hint), numbers
+        return _Read(sort_rows(*series, times, problems, hint), targets, covariates)
     # What could not be read is noted; the other rows are checked, but no longer stand beside their numbers.
     codes, ids = series
     present, codes = np.unique(codes[~times.unread], return_inverse=True)
-    return sort_rows(codes, ids[present], times.taken(~times.unread), problems, hint), None
+    return _Read(sort_rows(codes, ids[present], times.taken(~times.unread), problems, hint), None, None)
+
+
+def _read_covariates(
+    source: Source, columns: Columns, arrays: Mapping[str, Any], learnt: Features | None, problems: Problems
+) -> list[ColumnRead]:
+    found = []
+    for name in columns.covariates:
+        # Ids are names, even those that are written as numbers.
+        as_texts = True if name == columns.id else learnt_as_texts(learnt, name)
+        found.append(read_covariate(source, arrays[name], name, as_texts, problems))
+    return [one for one in found if one is not None]
+
+
+def _only_name(columns: Columns) -> str | None:
+    """Return the id of the one series of a table without ids."""
+    return "series" if len(columns.targets) > 1 else next(iter(columns.targets), None)
 
 
 def _id_hint(source: Source, columns: Columns) -> str:
-    likely = likely_id(source.head, columns.unused) if columns.id is None else None
+    likely = likely_id(source.head, (*columns.unused, *columns.covariates)) if columns.id is None else None
     if likely is None:
         return ""
     return f" Is {likely!r} the id column? Give id_col={likely!r} (on the command line --id-col {likely})."
@@ -131,17 +190,60 @@ def short_series(ids: np.ndarray, lengths: np.ndarray, points: int, needed_for: 
         return None
     shown = [f"{id_text(ids[s])} ({lengths[s]})" for s in short[:5]]
     return (
-        f"{counted_series(len(short))} shorter than {needed_for} of {counted(points, 'point')}: "
-        f"{first_few(shown, len(short))}. Leave them out, or choose a smaller input_size or h."
+        f"{counted_series(len(short))} shorter than {needed_for} of {counted(points, 'point')}: {_some(shown, short)}."
     )
 
 
-def _check_observed(grid: Grid, values: np.ndarray, problems: Problems) -> None:
+_LONGER = "Give longer ones, or choose a smaller input_size or h."
+
+
+def _some(shown: list[str], of: Any) -> str:
+    return first_few(shown, len(of))
+
+
+def _offsets(grid: Grid, each: int) -> np.ndarray:
+    lengths = np.repeat(np.diff(grid.offsets), each)
+    return np.concatenate([[0], np.cumsum(lengths)])
+
+
+def _placed(grid: Grid, targets: list[np.ndarray], names: tuple[str, ...], problems: Problems) -> np.ndarray:
+    """Return the values of all series on the grid, the targets of each id after each other."""
+    placed = [grid.place(numbers) for numbers in targets]
+    for name, values in zip(names, placed, strict=True):
+        _check_observed(grid, values, f" of {name!r}" if len(names) > 1 else "", problems)
+    return _interleaved(placed, grid.offsets)
+
+
+def _interleaved(parts: list[np.ndarray], offsets: np.ndarray) -> np.ndarray:
+    """Return arrays of all items' points as one, the parts of each item after each other."""
+    each = len(parts)
+    if each == 1:
+        return parts[0]
+    whole = np.empty(each * len(parts[0]), dtype=parts[0].dtype)
+    lengths = np.diff(offsets)
+    # Each item's first part begins where the items before it, all parts of them, end.
+    at = np.arange(len(parts[0])) + np.repeat((each - 1) * offsets[:-1], lengths)
+    for part in parts:
+        whole[at] = part
+        at += np.repeat(lengths, lengths)
+    return whole
+
+
+def _by_target(grid: Grid, columns: Columns, series: np.ndarray) -> list[tuple[str, np.ndarray]]:
+    """Return the name and the values of each target; of a single one the name is that of the times."""
+    each = len(columns.targets)
+    if each == 1:
+        return [("", series)]
+    numbers = np.repeat(np.arange(each * len(grid.rows.ids)) % each, np.repeat(np.diff(grid.offsets), each))
+    return [(f", {name}", series[numbers == k]) for k, name in enumerate(columns.targets)]
+
+
+def _check_observed(grid: Grid, values: np.ndarray, of: str, problems: Problems) -> None:
     observed = np.logical_or.reduceat(~np.isnan(values), grid.offsets[:-1])
     empty = np.flatnonzero(~observed)
     if len(empty):
         shown = [id_text(grid.rows.ids[s]) for s in empty[:5]]
-        problems.add(f"{counted_series(len(empty))} without any value: {first_few(shown, len(empty))}. Leave them out.")
+        problems.add(f"{counted_series(len(empty))} without any value{of}: {_some(shown, empty)}. Leave them out.")
 
 
 def _table_kind(source: Source, columns: Columns, grid: Grid) -> TableKind:
@@ -160,24 +262,28 @@ def _table_kind(source: Source, columns: Columns, grid: Grid) -> TableKind:
 
 def _columns_note(columns: Columns, grid: Grid) -> str:
     series = f"{columns.id} names the {len(grid.rows.ids):,} series" if columns.id is not None else "one series"
-    return f"columns: {columns.time} is the time, {columns.target} the target; {series}"
+    *others, last = columns.targets
+    targets = f"{', '.join(others)} and {last} the targets" if others else f"{last} the target"
+    known = "".join(f"; {name} is a {kind} covariate" for name, kind in columns.covariates.items())
+    return f"columns: {columns.time} is the time, {targets}; {series}{known}"
 
 
 def _unused_note(columns: Columns) -> tuple[str, ...]:
     return (f"columns not used: {', '.join(columns.unused)}",) if columns.unused else ()
 
 
-def _gaps_note(columns: Columns, grid: Grid, values: np.ndarray) -> str:
+def _gaps_note(columns: Columns, grid: Grid, target: str, values: np.ndarray) -> str:
+    what = f"{columns.time}{target}: {grid.freq.name}"
     missing = np.flatnonzero(np.isnan(values))
     if not len(missing):
-        return f"{columns.time}: {grid.freq.name}; no gaps"
+        return f"{what}; no gaps"
     absent = len(values) - int(grid.rows.offsets[-1])
     series = int(np.searchsorted(grid.offsets, missing[0], side="right")) - 1
     time = grid.times[missing[0]]
     first = time_text(time) if len(grid.rows.ids) == 1 else point_text(grid.rows.ids[series], time)
     how = ((absent, "no row"), (len(missing) - absent, "no value"))
-    parts = " and ".join(f"{count:,} with {what}" for count, what in how if count)
+    parts = " and ".join(f"{count:,} with {lack}" for count, lack in how if count)
     return (
-        f"{columns.time}: {grid.freq.name}; {len(missing):,} of {len(values):,} {grid.freq.points} are missing, "
+        f"{what}; {len(missing):,} of {len(values):,} {grid.freq.points} are missing, "
         f"{parts} (first {first}), and are masked"
     )
