@@ -7,7 +7,7 @@ was observed), R = N C rows, one for each target of each window; S series, P poi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -57,6 +57,17 @@ class Batch:
     def observed_Rh(self) -> Float32[Tensor, "R h"]:
         """1 where there is a value to compare with, 0 where there is none."""
         return by_row(self.future_NhF[..., self.channels :])
+
+    def to_forecast(self, steps: int) -> Batch:
+        """Return the batch with its last `steps` to forecast: the horizon's, or more for a likelihood of the window's.
+
+        What is read stays the same.
+        """
+        more = steps - self.future_NhF.shape[1]
+        if more == 0:
+            return self
+        longer_NhF = torch.cat([self.inputs.past_NTF[:, -more:], self.future_NhF], dim=1)
+        return replace(self, future_NhF=longer_NhF)
 
     def unscaled(self, forecast_RhQ: Float[Tensor, "R h Q"]) -> Float64[Tensor, "R h Q"]:
         """Return a forecast in the units of the data."""

@@ -19,7 +19,18 @@ Channels = Literal["independent", "joint"]
 Scaling = Literal["auto", "none", "standard", "robust", "last", "seasonal", "mean", "revin", "series"]
 Transform = Literal["none", "log", "boxcox"]
 Loss = Literal[
-    "auto", "mae", "mse", "huber", "smape", "mase", "quantile", "normal", "student_t", "negative_binomial", "poisson", "tweedie"
+    "auto",
+    "mae",
+    "mse",
+    "huber",
+    "smape",
+    "mase",
+    "quantile",
+    "normal",
+    "student_t",
+    "negative_binomial",
+    "poisson",
+    "tweedie",
 ]
 
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -33,6 +44,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 
 CELLS: tuple[str, ...] = get_args(Cell)
+
+STACK = "Stack"
+"""The type of a dict that holds a list of cells, and options of all of them together."""
 
 LISTS = ("static_covariates", "past_covariates", "future_covariates", "calendar")
 """Settings that are lists of names; one name alone will do as well."""
@@ -65,12 +79,13 @@ class Config:
         network: "steps" reads the window step by step; "segments" in pieces of a season, and forecasts them in
             parallel; "seq2seq" has a decoder start from the encoder's states; "deepar" feeds back samples of the
             distribution it learns. "auto" chooses from frequency and lengths; `notes` say what and why.
-        cell: "LSTM", "GRU" or "RNN"; or a dict of its type and options, such as {"type": "LSTM", "peephole": True};
-            or a list of those, one per layer. Its type is the name of the forecast's column.
-        hidden_size: units per layer; a list gives each layer its own. Default: 64, 256 for "segments".
+        cell: "LSTM", "GRU" or "RNN"; or a dict of its type and options, such as {"type": "LSTM", "peephole": True},
+            any that the layer of that name takes; or a list of those, one per layer, alone or with options of all
+            layers, {"type": "Stack", "cells": [...], "zoneout": 0.1}. The (first) type names the forecast's column.
+        hidden_size: units per layer; a list gives each layer its own. Default: 64, 128 for "segments".
         num_layers: recurrent layers.
         dropout: share of a layer's outputs dropped before the next layer, in training; of "segments" also of what
-            the head reads.
+            the head reads. Default: 0, 0.5 for "segments".
         decoder: of "steps": "direct" gives all h steps at once; "recursive" one step, fed back h times.
         pooling: of "steps" and "seq2seq": what the head reads of the encoder, "last" its last output, "attention" a
             weighted mean of all of them besides.
@@ -86,14 +101,15 @@ class Config:
             "student_t", and for counts "negative_binomial", "poisson", "tweedie". Observed points only. "auto" is
             "mae", and "student_t" for "deepar".
         quantiles: what loss="quantile" learns; must hold 0.5, the forecast itself.
-        learning_rate: of AdamW at its peak; it falls to zero along a half cosine. Default: 0.01, 0.001 for "segments".
+        learning_rate: of AdamW at its peak; it falls to zero along a half cosine. Default: 0.01, 0.003 for "segments".
         weight_decay: of AdamW.
         average: share of the old weights kept at each step in the running average that forecasts; 0: no average.
+            Default: 0, 0.99 for "segments".
         batch_size: windows per step.
         max_steps: optimiser steps at most. Default: chosen from how many windows there are.
         val_size: points at the end of every series kept for early stopping and for the widths of
             conformal intervals. Default: a tenth of the series, at least one horizon. 0: none.
-        val_every: steps between two looks at the validation windows.
+        val_every: steps between two looks at the validation windows. Default: chosen from max_steps.
         patience: looks without improvement before training stops.
         gradient_clip: largest norm of the gradient; None for no limit.
         ensemble: networks trained, of different seeds and windows, whose forecasts' median is the forecast.
@@ -123,12 +139,12 @@ class Config:
     quantiles: tuple[float, ...] = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
     learning_rate: float | None = None
     weight_decay: float = 0.0
-    average: float = 0.0
+    average: float | None = None
     batch_size: int = 128
     max_steps: int | None = None
     val_size: int | None = None
-    val_every: int = 50
-    patience: int = 4
+    val_every: int | None = None
+    patience: int = 5
     gradient_clip: float | None = 1.0
     ensemble: int = 1
     season: int | None = None
@@ -184,22 +200,51 @@ class Config:
 
     def to_json(self) -> dict[str, Any]:
         """Return the settings as plain JSON types."""
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
+        return {field.name: _as_json(getattr(self, field.name)) for field in dataclasses.fields(self)}
+
+
+class Options(dict[str, Any]):
+    """A cell's type and options; settings with it can be hashed, as all others can."""
+
+    def __hash__(self) -> int:  # type: ignore[override]
+        return hash(frozenset(self.items()))
 
 
 def cell_types(cell: Any) -> tuple[str, ...]:
     """Return the type of each cell that the setting names."""
-    return tuple(one["type"] if isinstance(one, Mapping) else one for one in _cells(cell))
+    return tuple(one["type"] if isinstance(one, Mapping) else one for one in cells_of(cell))
 
 
-def _cells(cell: Any) -> tuple[Any, ...]:
-    return tuple(cell) if isinstance(cell, tuple | list) else (cell,)
+def cells_of(cell: Any) -> tuple[Any, ...]:
+    """Return each cell that the setting names: a name, or a mapping of its type and options."""
+    if isinstance(cell, Mapping) and cell.get("type") == STACK:
+        cell = cell.get("cells", ())
+    return cell if isinstance(cell, tuple) else (cell,)
+
+
+def is_stack(cell: Any) -> bool:
+    """Whether the setting names the cell of each layer, rather than one for all."""
+    return isinstance(cell, tuple) or (isinstance(cell, Mapping) and cell.get("type") == STACK)
 
 
 def _plain(name: str, value: Any) -> Any:
     """Return a setting as it is kept: lists as tuples, NumPy's numbers as Python's."""
     if name in LISTS and isinstance(value, str):
         return (value,)
-    if isinstance(value, list):
-        return tuple(value)
+    return _as_kept(value)
+
+
+def _as_kept(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return Options({name: _as_kept(one) for name, one in value.items()})
+    if isinstance(value, tuple | list):
+        return tuple(map(_as_kept, value))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):  # an Activation: its name and constants
+        return tuple(one for one in dataclasses.astuple(value) if one is not None)
     return value.item() if isinstance(value, np.generic) else value  # a number out of an array or a table
+
+
+def _as_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _as_json(one) for name, one in value.items()}
+    return [_as_json(one) for one in value] if isinstance(value, tuple) else value

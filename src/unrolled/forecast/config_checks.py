@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from unrolled.errors import Problems, did_you_mean
-from unrolled.forecast.config import CELLS, CHOICES, LISTS, Config
+from unrolled.forecast.config import CELLS, CHOICES, LISTS, Config, cells_of, is_stack
 
 CALENDAR = ("minute", "hour", "dayofweek", "day", "dayofyear", "week", "month", "quarter")
 COUNTS = ("negative_binomial", "poisson", "tweedie")
@@ -19,7 +19,6 @@ def check(config: Config, problems: Problems) -> None:
         one(config, problems)
     for one in (_check_names, _check_covariates, _check_together):
         one(config, problems)
-
 
 
 def _is_int(value: object) -> bool:
@@ -39,8 +38,8 @@ def _check_choices(config: Config, problems: Problems) -> None:
 
 
 def _check_counts(config: Config, problems: Problems) -> None:
-    least = {"h": 1, "num_layers": 1, "batch_size": 1, "val_every": 1, "patience": 1, "ensemble": 1, "seed": 0}
-    optional = {"input_size": 1, "season": 1, "segment": 1, "max_steps": 1, "val_size": 0}
+    least = {"h": 1, "num_layers": 1, "batch_size": 1, "patience": 1, "ensemble": 1, "seed": 0}
+    optional = {"input_size": 1, "season": 1, "segment": 1, "max_steps": 1, "val_every": 1, "val_size": 0}
     for name, low in (least | optional).items():
         value = getattr(config, name)
         right = (value is None and name in optional) or (_is_int(value) and value >= low)
@@ -60,7 +59,7 @@ def _check_rates(config: Config, problems: Problems) -> None:
     problems.check(right, f"weight_decay is at least 0; got {decay!r}.")
     for name in ("dropout", "average"):
         share = getattr(config, name)
-        right = (share is None and name == "dropout") or (_is_number(share) and 0 <= share < 1)
+        right = share is None or (_is_number(share) and 0 <= share < 1)
         problems.check(right, f"{name} is a share from 0 up to, not including, 1; got {share!r}.")
 
 
@@ -92,16 +91,41 @@ def _check_quantiles(config: Config, problems: Problems) -> None:
 
 
 def _check_cell(config: Config, problems: Problems) -> None:
-    cells = config.cell if isinstance(config.cell, tuple) else (config.cell,)
-    for one in cells:
-        kind = one.get("type") if isinstance(one, Mapping) else one
-        if kind not in CELLS:
-            hint = did_you_mean(str(kind), CELLS)
-            problems.add(
-                f"cell is one of {', '.join(map(repr, CELLS))}, or a dict such as {{'type': 'LSTM', 'peephole': True}}, "
-                f"or a list of those, one per layer; got {one!r}.{hint}"
-            )
+    cells = cells_of(config.cell)
+    known = [_check_type(one, problems) for one in cells]
     problems.check(len(cells) > 0, "cell lists one cell per layer; got an empty list.")
+    if not all(known) or not cells:
+        return
+    _check_layers(config, problems)
+    if any(isinstance(one, Mapping) for one in (config.cell, *cells)):
+        from unrolled.forecast.networks.cell_checks import cell_problems  # here: it waits for PyTorch
+
+        for problem in cell_problems(config):
+            problems.add(problem)
+
+
+def _check_type(one: object, problems: Problems) -> bool:
+    kind = one.get("type") if isinstance(one, Mapping) else one
+    return problems.check(
+        isinstance(kind, str) and kind in CELLS,
+        f"cell is one of {', '.join(map(repr, CELLS))}, or a dict such as {{'type': 'LSTM', 'peephole': True}}, "
+        f"or a list of those, one per layer; got {one!r}.{did_you_mean(str(kind), CELLS)}",
+    )
+
+
+def _check_layers(config: Config, problems: Problems) -> None:
+    """Note lists of cells and of widths that are not equally long."""
+    if not is_stack(config.cell):
+        return
+    layers, widths = len(cells_of(config.cell)), config.hidden_size
+    problems.check(
+        config.num_layers in (1, layers),
+        f"cell lists {layers} layers but num_layers={config.num_layers!r}; leave num_layers out.",
+    )
+    problems.check(
+        not isinstance(widths, tuple) or len(widths) == layers,
+        f"cell lists {layers} layers but hidden_size={list(widths) if isinstance(widths, tuple) else widths!r}.",
+    )
 
 
 def _check_names(config: Config, problems: Problems) -> None:

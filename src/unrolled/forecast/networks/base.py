@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,7 +21,8 @@ Forecasts = Float[Tensor, "R h Q"]
 class Network(nn.Module, ABC):
     """A network that forecasts h steps.
 
-    draws_samples: it forecasts by feeding back samples, see `deepar`; then `forward` feeds back means.
+    draws_samples: it has `sample_paths`, each sample being the next step's input, and its forecast is read off those;
+    `forward` feeds back points.
     """
 
     draws_samples: bool = False
@@ -29,8 +31,24 @@ class Network(nn.Module, ABC):
     def forward(self, inputs: Inputs) -> Forecasts:
         """Forecast the h steps after each window."""
 
+    def sample_paths(
+        self, inputs: Inputs, scale_R1: Float[Tensor, "R 1"], count: int, generator: torch.Generator
+    ) -> Float[Tensor, "R h M"]:
+        """Draw `count` paths of the h steps after each window, in the window's scale.
+
+        Args:
+            inputs: The windows.
+            scale_R1: What was divided by in each row.
+            count: How many paths to draw (M).
+            generator: What they are drawn with; on the network's device.
+        """
+        raise NotImplementedError(f"{type(self).__name__} draws no samples")
+
     def teach(self, batch: Batch) -> Forecasts:
-        """Forecast for training; may feed the true values where `forward` feeds its own (teacher forcing)."""
+        """Forecast for training; may feed the true values where `forward` feeds its own (teacher forcing).
+
+        There may be more steps than the horizon's, the last of the window before them: losses weigh those too.
+        """
         forecasts: Forecasts = self(batch.inputs)
         return forecasts
 

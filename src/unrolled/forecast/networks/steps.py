@@ -1,6 +1,7 @@
 """`steps`: a recurrent encoder over every step of the window, a dense head, two ways to decode.
 
-Shapes: N windows, T past steps, h horizon, F features, H units of the last layer, Q outputs per step, R rows.
+Shapes: N windows, T past steps, h horizon, W = T + h, F features of the values, H numbers that the last layer puts out,
+C targets read together, R = N C rows, Q outputs per step, X = C Q; E numbers of covariates beside a step's values.
 """
 
 from __future__ import annotations
@@ -11,10 +12,13 @@ from torch import Tensor, nn
 
 from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
+from unrolled.forecast.inputs import Inputs, Layout
 from unrolled.forecast.losses import loss_of
 from unrolled.forecast.networks.base import Forecasts, Network
+from unrolled.forecast.networks.covariates import Covariates, beside_next, beside_window, join
 from unrolled.forecast.networks.encoder import recurrent, width
-from unrolled.forecast.inputs import Inputs, Layout
+from unrolled.forecast.networks.feedback import as_input, unroll
+from unrolled.forecast.networks.heads import Ahead, attention, rows, width_read, with_summary
 
 
 class Direct(Network):
@@ -22,15 +26,24 @@ class Direct(Network):
 
     def __init__(self, config: Config, layout: Layout) -> None:
         super().__init__()
-        self.h, self.outputs = config.h, loss_of(config).outputs
-        self.encoder = recurrent(config, 2)
-        self.head = nn.Linear(width(config), self.h * self.outputs)
+        self.h, self.channels = config.h, layout.channels
+        self.covariates = Covariates(layout)
+        self.encoder = recurrent(config, 2 * layout.channels + self.covariates.width)
+        self.pool = attention(config)
+        gives = layout.channels * loss_of(config).outputs
+        self.head = nn.Linear(width_read(config), self.h * gives)
+        known = self.covariates.known.width
+        self.ahead = Ahead(width_read(config), known, width(config), gives) if known else None
 
     def forward(self, inputs: Inputs) -> Forecasts:
         """Forecast the h steps after the window."""
-        output_NTH, _ = self.encoder(inputs.past_NTF)
-        forecast_RhQ: Tensor = self.head(output_NTH[:, -1]).unflatten(1, (self.h, self.outputs))
-        return forecast_RhQ
+        told = self.covariates(inputs)
+        output_NTH, _ = self.encoder(join(told.past_NTF, beside_window(told)))
+        read_NH = with_summary(output_NTH[:, -1:], self.pool and self.pool(output_NTH))[:, 0]
+        forecast_NhX = self.head(read_NH).unflatten(1, (self.h, -1))
+        if self.ahead is not None:
+            forecast_NhX = forecast_NhX + self.ahead(read_NH, told.known_NWK[:, -self.h :])
+        return rows(forecast_NhX, self.channels)
 
 
 class Recursive(Network):
@@ -38,26 +51,33 @@ class Recursive(Network):
 
     def __init__(self, config: Config, layout: Layout) -> None:
         super().__init__()
-        self.h, self.loss = config.h, loss_of(config)
-        self.encoder = recurrent(config, 2)
-        self.head = nn.Linear(width(config), self.loss.outputs)
+        self.h, self.channels, self.loss = config.h, layout.channels, loss_of(config)
+        self.covariates = Covariates(layout)
+        self.encoder = recurrent(config, 2 * layout.channels + self.covariates.width)
+        self.pool = attention(config)
+        self.head = nn.Linear(width_read(config), layout.channels * self.loss.outputs)
 
     def forward(self, inputs: Inputs) -> Forecasts:
         """Forecast the h steps after the window, each from the forecast before it."""
-        output_NTH, state = self.encoder(inputs.past_NTF)
-        steps = [self.head(output_NTH[:, -1:])]
-        while len(steps) < self.h:
-            output_N1H, state = self.encoder(self._as_input(steps[-1]), state)
-            steps.append(self.head(output_N1H))
-        return torch.cat(steps, dim=1)
+        T, told = inputs.past_NTF.shape[1], self.covariates(inputs)
+        beside_NBE = beside_next(told)
+        output_NTH, state = self.encoder(join(told.past_NTF, beside_NBE[:, :T]))
+        summary_NH = self.pool and self.pool(output_NTH)
+
+        def head(output_N1H: Tensor) -> Tensor:
+            step_N1X: Tensor = self.head(with_summary(output_N1H, summary_NH))
+            return step_N1X
+
+        first_N1X = head(output_NTH[:, -1:])
+        return rows(unroll(self.encoder, head, self._feed, first_N1X, state, beside_NBE[:, T:]), self.channels)
 
     def teach(self, batch: Batch) -> Forecasts:
         """Forecast each step from the true values before it (teacher forcing), in one pass."""
-        shown_NWF = torch.cat([batch.inputs.past_NTF, batch.future_NhF[:, :-1]], dim=1)
-        output_NWH, _ = self.encoder(shown_NWF)
-        forecast_RhQ: Tensor = self.head(output_NWH[:, -self.h :])
-        return forecast_RhQ
+        T, told = batch.inputs.past_NTF.shape[1], self.covariates(batch.inputs)
+        shown_NBF = torch.cat([told.past_NTF, batch.future_NhF[:, :-1]], dim=1)
+        output_NBH, _ = self.encoder(join(shown_NBF, beside_next(told)))
+        summary_NH = self.pool and self.pool(output_NBH[:, :T])
+        return rows(self.head(with_summary(output_NBH[:, -self.h :], summary_NH)), self.channels)
 
-    def _as_input(self, step_N1Q: Float[Tensor, "N 1 Q"]) -> Float[Tensor, "N 1 F"]:
-        value_N1 = self.loss.point(step_N1Q)
-        return torch.stack([value_N1, torch.ones_like(value_N1)], dim=2)
+    def _feed(self, step_N1X: Float[Tensor, "N 1 X"]) -> Float[Tensor, "N 1 F"]:
+        return as_input(self.loss.point(rows(step_N1X, self.channels)), self.channels)
