@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.panel import Panel
-from unrolled.data.wording import id_text
+from unrolled.data.wording import counted, id_text
 from unrolled.errors import DataError, Problems, did_you_mean
 from unrolled.forecast.batch import Batch, scaled
 from unrolled.forecast.fitted import Fitted, Forecast, Member, decode, gatherer, median_of, window
@@ -191,7 +191,7 @@ def _number(name: Any, value: Any, problems: Problems) -> float:
 
 
 def _form(numbers: FloatArray) -> str:
-    return f"{numbers.size:,} numbers" if numbers.ndim == 1 else f"an array of shape {numbers.shape}"
+    return counted(numbers.size, "number") if numbers.ndim == 1 else f"an array of shape {numbers.shape}"
 
 
 class _Windows:
