@@ -1,0 +1,153 @@
+"""Distributions of counts: Poisson's, and the negative binomial for counts that vary more than that.
+
+Counts are not the same at another scale, so both are of the data's own units: their mean is the window's scale times
+what the network gives. The forecast is the mean: the median of what is seldom sold is 0 at every step, and says
+nothing of how much to expect. Shapes: R rows, h horizon, Q outputs per step, L quantiles, M samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from statistics import NormalDist
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from unrolled.forecast.batch import Batch
+from unrolled.forecast.losses.base import DistributionLoss, Forecasts, positive, truth
+from unrolled.forecast.losses.beta import incomplete_beta
+
+LEAST_MEAN = 1e-6
+"""Smallest mean in the window's scale: with a mean of 0 a single count would be impossible."""
+
+LARGEST_MEAN = 1e15
+"""Largest mean of what is drawn or read off: beyond it float64 has no whole numbers."""
+
+LEAST_SHAPE = 1e-8
+"""Smallest shape of a negative binomial: there it is Poisson's to all digits."""
+
+PerStep = Float[Tensor, "R h"]
+Scale = Float[Tensor, "R 1"]
+Samples = Float[Tensor, "R h M"]
+Quantiles = Float[Tensor, "R h L"]
+
+
+class Poisson(DistributionLoss):
+    """Poisson's distribution: its mean, which is its variance too."""
+
+    outputs = 1
+
+    def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
+        """Return the negative log-likelihood of the counts."""
+        mean_Rh, counts_Rh = _mean(forecast, batch.scale_R1), _counts(batch)
+        return mean_Rh - counts_Rh * mean_Rh.log() + torch.lgamma(counts_Rh + 1)
+
+    def point(self, forecast: Forecasts) -> PerStep:
+        """Return the mean."""
+        return positive(forecast[..., 0], LEAST_MEAN)
+
+    def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Quantiles:
+        """Return the smallest counts that are exceeded in no more than the rest of cases, in the window's scale."""
+        mean_Rh = _mean(forecast, scale).clamp(max=LARGEST_MEAN)
+        found = _smallest_counts(
+            lambda counts_Rh: torch.special.gammaincc(counts_Rh + 1, mean_Rh), mean_Rh, mean_Rh.sqrt(), shares
+        )
+        return found / scale.double()[..., None]
+
+    def sample(self, forecast: Forecasts, scale: Scale, count: int, generator: torch.Generator) -> Samples:
+        """Draw counts, in the window's scale."""
+        mean_RhM = _mean(forecast, scale).clamp(max=LARGEST_MEAN)[..., None].expand(-1, -1, count)
+        return (torch.poisson(mean_RhM, generator) / scale.double()[..., None]).to(forecast.dtype)
+
+
+class NegativeBinomial(DistributionLoss):
+    """The negative binomial with the mean m and the shape a of Salinas et al. (2020): its variance is m + a m².
+
+    The network gives m in the window's scale, and a times the root of that scale: an item that sells a hundred times
+    as much varies less beside its mean.
+    """
+
+    outputs = 2
+
+    def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
+        """Return the negative log-likelihood of the counts."""
+        mean_Rh, shape_Rh, counts_Rh = _mean(forecast, batch.scale_R1), _shape(forecast, batch.scale_R1), _counts(batch)
+        rest_Rh, odds_Rh = 1 / shape_Rh, shape_Rh * mean_Rh
+        ways_Rh = torch.lgamma(counts_Rh + rest_Rh) - torch.lgamma(rest_Rh) - torch.lgamma(counts_Rh + 1)
+        return (counts_Rh + rest_Rh) * torch.log1p(odds_Rh) - counts_Rh * odds_Rh.log() - ways_Rh
+
+    def point(self, forecast: Forecasts) -> PerStep:
+        """Return the mean."""
+        return positive(forecast[..., 0], LEAST_MEAN)
+
+    def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Quantiles:
+        """Return the smallest counts that are exceeded in no more than the rest of cases, in the window's scale."""
+        mean_Rh, shape_Rh = _mean(forecast, scale).clamp(max=LARGEST_MEAN), _shape(forecast, scale)
+        share_Rh, rest_Rh = 1 / (1 + shape_Rh * mean_Rh), 1 / shape_Rh
+        found = _smallest_counts(
+            lambda counts_Rh: incomplete_beta(rest_Rh, counts_Rh + 1, share_Rh),
+            mean_Rh,
+            (mean_Rh + shape_Rh * mean_Rh.square()).sqrt(),
+            shares,
+        )
+        return found / scale.double()[..., None]
+
+    def sample(self, forecast: Forecasts, scale: Scale, count: int, generator: torch.Generator) -> Samples:
+        """Draw counts, in the window's scale: Poisson's, each with a mean of its own drawn from a gamma."""
+        rest_RhM = (1 / _shape(forecast, scale))[..., None].expand(-1, -1, count)
+        gamma_RhM = torch._standard_gamma(rest_RhM, generator=generator) / rest_RhM
+        mean_RhM = (gamma_RhM * _mean(forecast, scale)[..., None]).clamp(max=LARGEST_MEAN)
+        return (torch.poisson(mean_RhM, generator) / scale.double()[..., None]).to(forecast.dtype)
+
+
+def _mean(forecast: Forecasts, scale: Scale) -> PerStep:
+    return positive(forecast[..., 0].double(), LEAST_MEAN) * scale.double()
+
+
+def _shape(forecast: Forecasts, scale: Scale) -> PerStep:
+    return positive(forecast[..., 1].double(), 0) / scale.double().sqrt() + LEAST_SHAPE
+
+
+def _counts(batch: Batch) -> PerStep:
+    """Return the counts as they were: scaling to float32 and back leaves them a little beside whole numbers.
+
+    What stands for a missing count may be anything that was scaled, and is made one.
+    """
+    return (truth(batch) * batch.scale_R1.double()).round().clamp(min=0)
+
+
+def _smallest_counts(
+    share_up_to: Callable[[PerStep], PerStep], mean_Rh: PerStep, spread_Rh: PerStep, shares: Sequence[float]
+) -> Quantiles:
+    """Return for each share the smallest count with at least that share of the distribution up to it."""
+    found = [_smallest_count(share_up_to, mean_Rh, spread_Rh, share) for share in shares]
+    return torch.stack(found, dim=2).cummax(dim=2).values  # rounding of the shares must not let two cross
+
+
+def _smallest_count(
+    share_up_to: Callable[[PerStep], PerStep], mean_Rh: PerStep, spread_Rh: PerStep, share: float
+) -> PerStep:
+    """Search from the normal's quantile outward in doubling steps, then halve what lies between.
+
+    Of counts beyond 1e12 no more than 12 digits are looked for.
+    """
+
+    def enough(counts_Rh: PerStep) -> Tensor:
+        return (counts_Rh >= 0) & (share_up_to(counts_Rh.clamp(min=0)) >= share)
+
+    high_Rh = (mean_Rh + NormalDist().inv_cdf(share) * spread_Rh).floor().clamp(min=0)
+    low_Rh = high_Rh - 1
+    first_step_Rh = step_Rh = (0.1 * spread_Rh).ceil().clamp(min=1)
+    while (short_Rh := ~enough(high_Rh)).any():
+        low_Rh, high_Rh = torch.where(short_Rh, high_Rh, low_Rh), torch.where(short_Rh, high_Rh + step_Rh, high_Rh)
+        step_Rh = 2 * step_Rh
+    step_Rh = first_step_Rh
+    while (long_Rh := enough(low_Rh)).any():
+        high_Rh, low_Rh = torch.where(long_Rh, low_Rh, high_Rh), torch.where(long_Rh, low_Rh - step_Rh, low_Rh)
+        step_Rh = 2 * step_Rh
+    while (high_Rh - low_Rh > (1e-12 * high_Rh).clamp(min=1)).any():
+        middle_Rh = ((low_Rh + high_Rh) / 2).floor()
+        enough_Rh = enough(middle_Rh)
+        low_Rh, high_Rh = torch.where(enough_Rh, low_Rh, middle_Rh), torch.where(enough_Rh, middle_Rh, high_Rh)
+    return high_Rh
