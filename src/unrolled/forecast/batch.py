@@ -17,9 +17,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.forecast.inputs import Inputs
-from unrolled.forecast.scaling import location_and_scale
+from unrolled.forecast.scaling import divisible, location_and_scale
 
 IntArray = NDArray[np.int64]
+
+POINTS_AT_ONCE = 1 << 20
+"""So many points are looked at together where all of them are."""
 
 
 @dataclass(frozen=True)
@@ -88,15 +91,16 @@ def by_window(rows_RW: Float[Tensor, "R W"], channels: int) -> Float[Tensor, "N 
 
 @dataclass(frozen=True)
 class CovariateTable:
-    """The covariates of a panel as a network reads them; see `Inputs` for their numbers. I items of C series each.
+    """The covariates of a panel as a network reads them; see `Inputs` for their numbers. I items, P points.
 
     past_PK: at the place of each point of the items, end to end. known: the same, with h rows more after each item,
-    for the steps to be forecast. static: a row per item.
+    for the steps to be forecast. static: a row per item. targets: so many series of the panel are one item.
     """
 
     past_PK: Float32[Tensor, "P K"]
     known_RK: Float32[Tensor, "R K"]
     static_IK: Float32[Tensor, "I K"]
+    targets: int = 1
 
 
 @dataclass(frozen=True)
@@ -128,7 +132,8 @@ class Gatherer:
         first_N = self._tensor(series)
         at_N = self._tensor(positions)
         series_R, at_R = self._rows(first_N, at_N)
-        window_RW, last_R1 = self._window(series_R, at_R, h), self._last_known(series_R, at_R)
+        window_RW = self._window(series_R, at_R, h)
+        last_R1 = self._last_known(window_RW[:, : self.input_size], series_R, at_R)
         measure = partial(self._location_and_scale, series_R)
         both_NWF, location_R1, scale_R1 = scaled(window_RW, last_R1, self.input_size, self.channels, measure)
         inputs = Inputs(both_NWF[:, : self.input_size], *self._covariates(first_N, at_N))
@@ -154,10 +159,19 @@ class Gatherer:
         window_RW = self.values[index_RW.clamp(0, len(self.values) - 1)]
         return torch.where((index_RW >= begin_R1) & (index_RW < end_R1), window_RW, float("nan"))
 
-    def _last_known(self, series_R: Int64[Tensor, "R"], at_R: Int64[Tensor, "R"]) -> Float64[Tensor, "R 1"]:
-        """Return the last value observed before each position in its series, or 0 where there is none."""
-        last_R = self._last_observed[(at_R - 1).clamp(min=0)]
-        known_R = torch.where(last_R >= self.offsets[series_R], self.values[last_R], 0.0)
+    def _last_known(
+        self, past_RT: Float64[Tensor, "R T"], series_R: Int64[Tensor, "R"], at_R: Int64[Tensor, "R"]
+    ) -> Float64[Tensor, "R 1"]:
+        """Return the last value observed before each window without any in its series, 0 where there is none.
+
+        For windows with a value, which have no use for it, it is 0 too: most data have no other.
+        """
+        blank_R = past_RT.isnan().all(dim=1)
+        known_R = torch.zeros_like(at_R, dtype=self.values.dtype)
+        if blank_R.any():
+            series_B, at_B = series_R[blank_R], at_R[blank_R]
+            last_B = self._last_observed[(at_B - 1).clamp(min=0)]
+            known_R[blank_R] = torch.where(last_B >= self.offsets[series_B], self.values[last_B], 0.0)
         return known_R[:, None]
 
     @cached_property
@@ -177,40 +191,60 @@ class Gatherer:
     @cached_property
     def _series_scales(self) -> tuple[Float64[Tensor, "S"], Float64[Tensor, "S"]]:
         """The mean and standard deviation of each whole series."""
-        found = [
-            location_and_scale("standard", values[None], ~values.isnan()[None], 1) for values in self._each_series()
-        ]
-        location_S, scale_S = (torch.cat(parts)[:, 0] for parts in zip(*found, strict=True))
-        return location_S, scale_S
+        mean_S = self._mean_of_series(lambda points, series: self.values[points])
+        mean_S = torch.where(mean_S.isnan(), 0.0, mean_S)
+        variance_S = self._mean_of_series(lambda points, series: (self.values[points] - mean_S[series]).square())
+        location_S1, scale_S1 = divisible(mean_S[:, None], variance_S.sqrt()[:, None])
+        return location_S1[:, 0], scale_S1[:, 0]
 
     @cached_property
     def units_S(self) -> Float64[Tensor, "S"]:
         """The mean size of each series' change from one season to the next; 1 where there is none."""
-        means = [(one[self.season :] - one[: -self.season]).abs().nanmean() for one in self._each_series()]
-        units_S = torch.stack(means) if means else self.values.new_ones(0)
+
+        def change(points: Tensor, series: Tensor) -> Tensor:
+            before = points - self.season
+            sizes = (self.values[points] - self.values[before.clamp(min=0)]).abs()
+            return torch.where(before >= self.offsets[series], sizes, float("nan"))
+
+        units_S = self._mean_of_series(change)
         return torch.where(units_S > 0, units_S, 1.0)  # neither 0 nor NaN
 
-    def _each_series(self) -> tuple[Tensor, ...]:
-        return self.values.split(self.offsets.diff().tolist())
+    def _mean_of_series(self, measure: Callable[[Tensor, Tensor], Tensor]) -> Float64[Tensor, "S"]:
+        """Return the mean over each series of what `measure` gives for points and their series, NaN left out.
+
+        Some points at a time, so that what is made on the way stays small beside the values; series by series, so
+        that large values of one do not blur those of another.
+        """
+        sum_S = self.values.new_zeros(len(self.offsets) - 1)
+        count_S = torch.zeros_like(sum_S)
+        for begin in range(0, len(self.values), POINTS_AT_ONCE):
+            end = min(begin + POINTS_AT_ONCE, len(self.values))
+            edges = self.offsets.new_tensor([begin, end - 1])
+            first, last = (torch.searchsorted(self.offsets, edges, right=True) - 1).tolist()
+            lengths = self.offsets[first : last + 2].clamp(begin, end).diff()
+            series = torch.arange(first, last + 1, device=lengths.device).repeat_interleave(lengths)
+            found = measure(torch.arange(begin, end, device=lengths.device), series)
+            seen = ~found.isnan()
+            sum_S[first : last + 1] += torch.segment_reduce(torch.where(seen, found, 0.0), "sum", lengths=lengths)
+            count_S[first : last + 1] += torch.segment_reduce(seen.to(found.dtype), "sum", lengths=lengths)
+        return sum_S / count_S
 
     def _covariates(self, first_N: Int64[Tensor, "N"], at_N: Int64[Tensor, "N"]) -> tuple[Tensor, Tensor, Tensor]:
         """Return the covariates of the windows, past, known and static; a step before a series' begin is its first."""
-        W = self.input_size + self.horizon
-        table = self.covariates
+        T, W, table = self.input_size, self.input_size + self.horizon, self.covariates
         if table is None:
             nothing = torch.zeros(len(at_N), W, 0, device=at_N.device)
-            return nothing[:, : self.input_size], nothing, nothing[:, 0]
-        item_N = first_N // self.channels
+            return nothing[:, :T], nothing, nothing[:, 0]
+        item_N = first_N // table.targets
         since_N1 = (at_N - self.offsets[first_N])[:, None]
-        steps_NW = (since_N1 + torch.arange(-self.input_size, self.horizon, device=at_N.device)).clamp(min=0)
-        begin_N1 = self._item_offsets[item_N][:, None]
-        past_NT = begin_N1 + steps_NW[:, : self.input_size]
-        known_NW = (begin_N1 + item_N[:, None] * self.horizon + steps_NW).clamp(max=max(0, len(table.known_RK) - 1))
-        return table.past_PK[past_NT], table.known_RK[known_NW], table.static_IK[item_N]
+        steps_NW = (since_N1 + torch.arange(-T, self.horizon, device=at_N.device)).clamp(min=0)
+        at_NW = self._item_offsets[item_N][:, None] + steps_NW
+        known_NW = at_NW + item_N[:, None] * self.horizon  # the futures of the items before lie between
+        return table.past_PK[at_NW[:, :T]], table.known_RK[known_NW], table.static_IK[item_N]
 
     @cached_property
     def _item_offsets(self) -> Int64[Tensor, "items"]:
-        lengths_I = self.offsets.diff()[:: self.channels]
+        lengths_I = self.offsets.diff()[:: self.covariates.targets if self.covariates else 1]
         return torch.cat([lengths_I.new_zeros(1), lengths_I.cumsum(0)])
 
 
