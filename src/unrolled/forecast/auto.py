@@ -1,6 +1,7 @@
 """What the settings leave open, chosen from the frequency and the lengths of the series, and why.
 
-The rules are few and the same for all data; each choice is said in a sentence.
+The rules are few and the same for all data; each choice is said in a sentence. They were found on validation cuts, see
+docs/decisions/0008.
 """
 
 from __future__ import annotations
@@ -14,6 +15,16 @@ from numpy.typing import NDArray
 from unrolled.data.frequency import Frequency
 from unrolled.forecast.config import Config
 
+PIECES = 6
+"""A window of `segments` has at least so many pieces, if its season can be divided into them."""
+
+PASSES = 4
+"""How often each window is drawn, on average, where the number of steps is left open."""
+
+LEAST_STEPS, MOST_STEPS = 500, 8000
+
+LONGEST_WINDOW = 2048
+
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
@@ -25,21 +36,88 @@ class Choice:
 
 def choose(config: Config, freq: Frequency, lengths: NDArray[np.int64]) -> Choice:
     """Fill in what the settings leave open for series of these (S,) lengths."""
-    season = config.season or freq.season
-    open_: dict[str, Any] = {
-        "season": season,
-        "input_size": config.input_size or default_window(config.h, season, lengths),
-        "network": "steps" if config.network == "auto" else config.network,
-        "hidden_size": config.hidden_size or 64,
-        "dropout": config.dropout or 0.0,
-        "scaling": "standard" if config.scaling == "auto" else config.scaling,
-        "loss": "mae" if config.loss == "auto" else config.loss,
-        "learning_rate": config.learning_rate or 1e-2,
-        "max_steps": config.max_steps or 500,
-    }
-    return Choice(dataclasses.replace(config, **open_), ())
+    choosing = _Choosing(config, freq, lengths)
+    for step in (choosing.season, choosing.network, choosing.window, choosing.network_size, choosing.training):
+        step()
+    return Choice(choosing.config, tuple(choosing.reasons))
 
 
-def default_window(h: int, season: int, lengths: NDArray[np.int64]) -> int:
-    """Return two horizons or two seasons, as far as the longest series can train and validate on it."""
-    return max(1, min(2 * max(h, season), int(lengths.max()) - 2 * h))
+class _Choosing:
+    """The choices one after another; each may stand on those before it."""
+
+    def __init__(self, config: Config, freq: Frequency, lengths: NDArray[np.int64]) -> None:
+        self.config, self.freq, self.lengths = config, freq, lengths
+        self.reasons: list[str] = []
+
+    def fill(self, why: str = "", **settings: Any) -> None:
+        """Set what is still open, and say why if anything was."""
+        still = {name: value for name, value in settings.items() if getattr(self.config, name) in (None, "auto")}
+        if still:
+            self.config = dataclasses.replace(self.config, **still)
+            if why:
+                self.reasons.append(", ".join(f"{name}={value!r}" for name, value in still.items()) + f": {why}")
+
+    def season(self) -> None:
+        """A season is that of the frequency."""
+        season = self.freq.season
+        what = f"the season of {self.freq.name} series" if season > 1 else f"{self.freq.name} series have no season"
+        self.fill(what, season=season)
+
+    def network(self) -> None:
+        """Series with a season that repeats are read season by season, others step by step."""
+        config, season = self.config, self.config.season or 1
+        self.fill("", loss="student_t" if config.network == "deepar" else "mae")
+        only_steps = config.decoder == "recursive" or config.pooling == "attention"
+        if season == 1 or only_steps:
+            self.fill("no season to cut the window by" if not only_steps else "what was asked is of this network", network="steps")
+        elif self._longest() < 3 * season + config.h:
+            self.fill("the series have too few seasons to cut windows by", network="steps")
+        else:
+            self.fill(f"the window is read in pieces of the season, {season} steps", network="segments")
+        self._scaling()
+
+    def _scaling(self) -> None:
+        counts = self.config.loss in ("negative_binomial", "poisson", "tweedie")
+        if counts:
+            self.fill("counts are divided by their mean size, and 0 stays 0", scaling="mean")
+        elif self.config.network == "segments":
+            self.fill("errors then count in units of the change over a season", scaling="seasonal")
+        else:
+            self.fill("series of any level and spread share one network", scaling="standard")
+
+    def window(self) -> None:
+        """A window holds what repeats: seven seasons, or two long ones, and never less than two horizons."""
+        h, season = self.config.h, self.config.season or 1
+        if self.config.network == "segments":
+            seasons = 7 if season <= 48 else 2
+            wanted = min(LONGEST_WINDOW, max(2 * h, seasons * season))
+            wanted = min(wanted, (self._longest() - h) // 2)
+            input_size = max(season, wanted // season * season)
+            self.fill(f"{input_size // season} seasons, as far as the series allow", input_size=input_size)
+            self.fill("", segment=_piece(season, self.config.input_size or input_size))
+        else:
+            self.fill("", input_size=max(1, min(2 * max(h, season), self._longest() - 2 * h)))
+
+    def network_size(self) -> None:
+        """The defaults of each network."""
+        segments = self.config.network == "segments"
+        self.fill("", hidden_size=128 if segments else 64, dropout=0.1 if segments else 0.0)
+        self.fill("", learning_rate=3e-3 if segments else 1e-2, average=0.99 if segments else 0.0)
+
+    def training(self) -> None:
+        """Each window is seen a few times."""
+        config = self.config
+        windows = int(np.maximum(self.lengths - (config.input_size or 1) - config.h + 1, 0).sum())
+        wanted = PASSES * windows // config.batch_size
+        steps = min(max(wanted, LEAST_STEPS), MOST_STEPS)
+        self.fill(f"{windows:,} windows, {config.batch_size} a step", max_steps=steps)
+        self.fill("", val_every=max(1, min(50, (self.config.max_steps or steps) // 10)))
+
+    def _longest(self) -> int:
+        return int(self.lengths.max())
+
+
+def _piece(season: int, input_size: int) -> int:
+    """Return the largest divisor of a season that the window holds often enough."""
+    divisors = [size for size in range(season, 0, -1) if season % size == 0 and input_size // size >= PIECES]
+    return divisors[0] if divisors else 1

@@ -85,7 +85,7 @@ class Config:
         hidden_size: units per layer; a list gives each layer its own. Default: 64, 128 for "segments".
         num_layers: recurrent layers.
         dropout: share of a layer's outputs dropped before the next layer, in training; of "segments" also of what
-            the head reads. Default: 0, 0.5 for "segments".
+            the head reads. Default: 0, 0.1 for "segments".
         decoder: of "steps": "direct" gives all h steps at once; "recursive" one step, fed back h times.
         pooling: of "steps" and "seq2seq": what the head reads of the encoder, "last" its last output, "attention" a
             weighted mean of all of them besides.

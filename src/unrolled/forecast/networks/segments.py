@@ -1,0 +1,108 @@
+"""`segments`: the window read in pieces of a season, the horizon forecast piece by piece in parallel.
+
+After SegRNN (Lin et al. 2023): a piece of the window is one step of the recurrence, and each piece of the horizon is one
+step from the window's last state, told apart by a learnt embedding of its place. Two things are added, for series of
+any level and shape. The pieces show the window in two scales: its shape, and its change from one season to the next.
+And the recurrence learns what the seasonal naive forecast and a linear map of the window (as in NLinear, Zeng et al.
+2023) leave over, from nothing on: before any training the forecast is the seasonal naive one.
+
+Shapes: N windows, T past steps, h horizon, C targets read together, R = N C rows, F = 2 C features, E numbers beside
+them; L = steps in a piece, B pieces of the window, m of the horizon, H hidden units, Q outputs per step.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from unrolled.forecast.batch import by_row
+from unrolled.forecast.config import Config
+from unrolled.forecast.inputs import Inputs, Layout
+from unrolled.forecast.losses import loss_of
+from unrolled.forecast.networks.base import Forecasts, Network
+from unrolled.forecast.networks.covariates import Covariates, beside_horizon, beside_window
+from unrolled.forecast.networks.encoder import recurrent, width
+from unrolled.layers.trees import map_leaves
+
+ROUNDING = 1e-6
+"""Added to a window's spread, so that a constant window is divided by something."""
+
+
+class Segments(Network):
+    """Pieces in, pieces out."""
+
+    def __init__(self, config: Config, layout: Layout) -> None:
+        super().__init__()
+        assert config.segment is not None, "settings are resolved before use"
+        assert config.input_size is not None, "settings are resolved before use"
+        self.h, self.segment, self.season = config.h, config.segment, config.season or 1
+        self.channels, self.loss = layout.channels, loss_of(config)
+        self.covariates = Covariates(layout)
+        units, numbers = width(config), 3 * layout.channels + self.covariates.width
+        self.embedding = nn.Sequential(nn.Linear(self.segment * numbers, units), nn.ReLU())
+        between = config.dropout if config.num_layers > 1 else 0.0
+        self.encoder = recurrent(dataclasses.replace(config, dropout=between), units)
+        self.places = nn.Parameter(0.02 * torch.randn(-(-self.h // self.segment), units))
+        ahead = self.segment * self.covariates.width_ahead
+        self.ahead = nn.Linear(ahead, units, bias=False) if ahead else None
+        self.dropout = nn.Dropout(config.dropout or 0.0)
+        self.head = nn.Linear(width(config), self.segment * layout.channels * self.loss.outputs)
+        self.linear = nn.Linear(config.input_size, self.h)
+        for parameter in (*self.linear.parameters(), *self.head.parameters()):
+            nn.init.zeros_(parameter)
+
+    def forward(self, inputs: Inputs) -> Forecasts:
+        """Forecast the h steps after the window."""
+        told = self.covariates(inputs)
+        _, states = self.encoder(self.embedding(self._pieces(told)))
+        learnt_RhQ = self._decoded(states, self._queries(told))
+        values_RT = by_row(inputs.past_NTF[..., : self.channels])
+        base_Rh1 = (self._seasonal_naive(values_RT) + self.linear(values_RT))[..., None]
+        located, others = learnt_RhQ.split([self.loss.locations, self.loss.outputs - self.loss.locations], dim=2)
+        return torch.cat([located + base_Rh1, others], dim=2)
+
+    def _pieces(self, told: Inputs) -> Float[Tensor, "N B G"]:
+        """Return the window in pieces: its shape, its changes over a season, what was observed, what is beside it."""
+        values_NTC, seen_NTC = told.past_NTF.split(self.channels, dim=2)
+        shape_NTC = values_NTC / (values_NTC.std(dim=1, keepdim=True, unbiased=False) + ROUNDING)
+        parts = [shape_NTC, self._seasonal_change(values_NTC), seen_NTC, beside_window(told)]
+        return self._cut(torch.cat(parts, dim=2), at_the_front=True)
+
+    def _seasonal_change(self, values_NTC: Float[Tensor, "N T C"]) -> Float[Tensor, "N T C"]:
+        """Return each value less the one a season before it; 0 in the first season."""
+        first = min(self.season, values_NTC.shape[1])
+        change_NTC = values_NTC[:, first:] - values_NTC[:, : values_NTC.shape[1] - first]
+        return functional.pad(change_NTC, (0, 0, first, 0))
+
+    def _cut(self, steps_NTG: Float[Tensor, "N T G"], *, at_the_front: bool) -> Float[Tensor, "N B LG"]:
+        """Return the steps in pieces; zeros fill the one that is not whole."""
+        lacking = -steps_NTG.shape[1] % self.segment
+        steps_NTG = functional.pad(steps_NTG, (0, 0, lacking, 0) if at_the_front else (0, 0, 0, lacking))
+        return steps_NTG.unflatten(1, (-1, self.segment)).flatten(2)
+
+    def _queries(self, told: Inputs) -> Float[Tensor, "N m H"]:
+        """Return what asks for each piece of the horizon: its place, and what is known of it."""
+        places_NmH = self.places.expand(len(told.past_NTF), -1, -1)
+        if self.ahead is None:
+            return places_NmH
+        return places_NmH + self.ahead(self._cut(beside_horizon(told), at_the_front=False))
+
+    def _decoded(self, states: object, queries_NmH: Float[Tensor, "N m H"]) -> Forecasts:
+        """Return what one step from the window's last states gives for each query."""
+        pieces = queries_NmH.shape[1]
+        states = map_leaves(lambda state: state.repeat_interleave(pieces, dim=-2).contiguous(), states)
+        output_M1H, _ = self.encoder(queries_NmH.flatten(0, 1)[:, None].contiguous(), states)
+        pieces_NmG = self.head(self.dropout(output_M1H[:, 0])).unflatten(0, (-1, pieces))
+        steps_NhCQ = pieces_NmG.unflatten(2, (self.segment, self.channels, -1)).flatten(1, 2)[:, : self.h]
+        return steps_NhCQ.transpose(1, 2).flatten(0, 1)
+
+    def _seasonal_naive(self, values_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R h"]:
+        """Return the last season over and over; of a window shorter than one, its last value."""
+        length = values_RT.shape[1]
+        season = self.season if length >= self.season else 1
+        at_h = length - season + torch.arange(self.h, device=values_RT.device) % season
+        return values_RT[:, at_h]
