@@ -8,6 +8,7 @@ nothing of how much to expect. Shapes: R rows, h horizon, Q outputs per step, L 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from statistics import NormalDist
 
 import torch
@@ -40,8 +41,7 @@ class Poisson(DistributionLoss):
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood of the counts."""
-        mean_Rh, counts_Rh = _mean(forecast, batch.scale_R1), _counts(batch)
-        return mean_Rh - counts_Rh * mean_Rh.log() + torch.lgamma(counts_Rh + 1)
+        return _poisson_cost(_counts(batch), _mean(forecast, batch.scale_R1))
 
     def point(self, forecast: Forecasts) -> PerStep:
         """Return the mean."""
@@ -50,10 +50,13 @@ class Poisson(DistributionLoss):
     def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Quantiles:
         """Return the smallest counts that are exceeded in no more than the rest of cases, in the window's scale."""
         mean_Rh = _mean(forecast, scale).clamp(max=LARGEST_MEAN)
-        found = _smallest_counts(
-            lambda counts_Rh: torch.special.gammaincc(counts_Rh + 1, mean_Rh), mean_Rh, mean_Rh.sqrt(), shares
+        spread = _Spread(
+            mean_Rh,
+            mean_Rh.sqrt(),
+            share_up_to=lambda counts_Rh: torch.special.gammaincc(counts_Rh + 1, mean_Rh),
+            share_of=lambda counts_Rh: (-_poisson_cost(counts_Rh, mean_Rh)).exp(),
         )
-        return found / scale.double()[..., None]
+        return spread.smallest_counts(shares) / scale.double()[..., None]
 
     def sample(self, forecast: Forecasts, scale: Scale, count: int, generator: torch.Generator) -> Samples:
         """Draw counts, in the window's scale."""
@@ -72,10 +75,8 @@ class NegativeBinomial(DistributionLoss):
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood of the counts."""
-        mean_Rh, shape_Rh, counts_Rh = _mean(forecast, batch.scale_R1), _shape(forecast, batch.scale_R1), _counts(batch)
-        rest_Rh, odds_Rh = 1 / shape_Rh, shape_Rh * mean_Rh
-        ways_Rh = torch.lgamma(counts_Rh + rest_Rh) - torch.lgamma(rest_Rh) - torch.lgamma(counts_Rh + 1)
-        return (counts_Rh + rest_Rh) * torch.log1p(odds_Rh) - counts_Rh * odds_Rh.log() - ways_Rh
+        scale_R1 = batch.scale_R1
+        return _binomial_cost(_counts(batch), _mean(forecast, scale_R1), _shape(forecast, scale_R1))
 
     def point(self, forecast: Forecasts) -> PerStep:
         """Return the mean."""
@@ -84,14 +85,13 @@ class NegativeBinomial(DistributionLoss):
     def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Quantiles:
         """Return the smallest counts that are exceeded in no more than the rest of cases, in the window's scale."""
         mean_Rh, shape_Rh = _mean(forecast, scale).clamp(max=LARGEST_MEAN), _shape(forecast, scale)
-        share_Rh, rest_Rh = 1 / (1 + shape_Rh * mean_Rh), 1 / shape_Rh
-        found = _smallest_counts(
-            lambda counts_Rh: incomplete_beta(rest_Rh, counts_Rh + 1, share_Rh),
+        spread = _Spread(
             mean_Rh,
             (mean_Rh + shape_Rh * mean_Rh.square()).sqrt(),
-            shares,
+            share_up_to=lambda counts_Rh: incomplete_beta(1 / shape_Rh, counts_Rh + 1, 1 / (1 + shape_Rh * mean_Rh)),
+            share_of=lambda counts_Rh: (-_binomial_cost(counts_Rh, mean_Rh, shape_Rh)).exp(),
         )
-        return found / scale.double()[..., None]
+        return spread.smallest_counts(shares) / scale.double()[..., None]
 
     def sample(self, forecast: Forecasts, scale: Scale, count: int, generator: torch.Generator) -> Samples:
         """Draw counts, in the window's scale: Poisson's, each with a mean of its own drawn from a gamma."""
@@ -117,37 +117,60 @@ def _counts(batch: Batch) -> PerStep:
     return (truth(batch) * batch.scale_R1.double()).round().clamp(min=0)
 
 
-def _smallest_counts(
-    share_up_to: Callable[[PerStep], PerStep], mean_Rh: PerStep, spread_Rh: PerStep, shares: Sequence[float]
-) -> Quantiles:
-    """Return for each share the smallest count with at least that share of the distribution up to it."""
-    found = [_smallest_count(share_up_to, mean_Rh, spread_Rh, share) for share in shares]
-    return torch.stack(found, dim=2).cummax(dim=2).values  # rounding of the shares must not let two cross
+def _poisson_cost(counts_Rh: PerStep, mean_Rh: PerStep) -> PerStep:
+    return mean_Rh - counts_Rh * mean_Rh.log() + torch.lgamma(counts_Rh + 1)
 
 
-def _smallest_count(
-    share_up_to: Callable[[PerStep], PerStep], mean_Rh: PerStep, spread_Rh: PerStep, share: float
-) -> PerStep:
-    """Search from the normal's quantile outward in doubling steps, then halve what lies between.
+def _binomial_cost(counts_Rh: PerStep, mean_Rh: PerStep, shape_Rh: PerStep) -> PerStep:
+    rest_Rh, odds_Rh = 1 / shape_Rh, shape_Rh * mean_Rh
+    ways_Rh = torch.lgamma(counts_Rh + rest_Rh) - torch.lgamma(rest_Rh) - torch.lgamma(counts_Rh + 1)
+    return (counts_Rh + rest_Rh) * torch.log1p(odds_Rh) - counts_Rh * odds_Rh.log() - ways_Rh
 
-    Of counts beyond 1e12 no more than 12 digits are looked for.
-    """
 
-    def enough(counts_Rh: PerStep) -> Tensor:
-        return (counts_Rh >= 0) & (share_up_to(counts_Rh.clamp(min=0)) >= share)
+@dataclass(frozen=True)
+class _Spread:
+    """Distributions of counts: mean and standard deviation, and what share of each lies up to and at a count."""
 
-    high_Rh = (mean_Rh + NormalDist().inv_cdf(share) * spread_Rh).floor().clamp(min=0)
-    low_Rh = high_Rh - 1
-    first_step_Rh = step_Rh = (0.1 * spread_Rh).ceil().clamp(min=1)
-    while (short_Rh := ~enough(high_Rh)).any():
-        low_Rh, high_Rh = torch.where(short_Rh, high_Rh, low_Rh), torch.where(short_Rh, high_Rh + step_Rh, high_Rh)
-        step_Rh = 2 * step_Rh
-    step_Rh = first_step_Rh
-    while (long_Rh := enough(low_Rh)).any():
-        high_Rh, low_Rh = torch.where(long_Rh, low_Rh, high_Rh), torch.where(long_Rh, low_Rh - step_Rh, low_Rh)
-        step_Rh = 2 * step_Rh
-    while (high_Rh - low_Rh > (1e-12 * high_Rh).clamp(min=1)).any():
-        middle_Rh = ((low_Rh + high_Rh) / 2).floor()
-        enough_Rh = enough(middle_Rh)
-        low_Rh, high_Rh = torch.where(enough_Rh, low_Rh, middle_Rh), torch.where(enough_Rh, middle_Rh, high_Rh)
-    return high_Rh
+    mean_Rh: PerStep
+    deviation_Rh: PerStep
+    share_up_to: Callable[[PerStep], PerStep]
+    share_of: Callable[[PerStep], PerStep]
+
+    def smallest_counts(self, shares: Sequence[float]) -> Quantiles:
+        """Return for each share the smallest count with at least that share of the distribution up to it."""
+        found = torch.stack([self._smallest_count(share) for share in shares], dim=2)
+        return found.cummax(dim=2).values  # rounding of the shares must not let two cross
+
+    def _smallest_count(self, share: float) -> PerStep:
+        """Search from a guess outward in doubling steps, then halve what lies between.
+
+        Of counts beyond 1e12 no more than 12 digits are looked for.
+        """
+
+        def enough(counts_Rh: PerStep) -> Tensor:
+            return (counts_Rh >= 0) & (self.share_up_to(counts_Rh.clamp(min=0)) >= share)
+
+        high_Rh = self._guess(share)
+        low_Rh = high_Rh - 1
+        step_Rh = (1e-6 * high_Rh).ceil().clamp(min=1)
+        while (short_Rh := ~enough(high_Rh)).any():
+            low_Rh, high_Rh = torch.where(short_Rh, high_Rh, low_Rh), torch.where(short_Rh, high_Rh + step_Rh, high_Rh)
+            step_Rh = 2 * step_Rh
+        step_Rh = (1e-6 * high_Rh).ceil().clamp(min=1)
+        while (long_Rh := enough(low_Rh)).any():
+            high_Rh, low_Rh = torch.where(long_Rh, low_Rh, high_Rh), torch.where(long_Rh, low_Rh - step_Rh, low_Rh)
+            step_Rh = 2 * step_Rh
+        while (high_Rh - low_Rh > (1e-12 * high_Rh).clamp(min=1)).any():
+            middle_Rh = ((low_Rh + high_Rh) / 2).floor()
+            enough_Rh = enough(middle_Rh)
+            low_Rh, high_Rh = torch.where(enough_Rh, low_Rh, middle_Rh), torch.where(enough_Rh, middle_Rh, high_Rh)
+        return high_Rh
+
+    def _guess(self, share: float) -> PerStep:
+        """Return the normal's quantile, and where it is coarse, after some steps of Newton's that go not far."""
+        count_Rh = (self.mean_Rh + NormalDist().inv_cdf(share) * self.deviation_Rh).floor().clamp(min=0)
+        for _ in range(4 if bool((self.deviation_Rh > 10).any()) else 0):
+            step_Rh = (share - self.share_up_to(count_Rh)) / self.share_of(count_Rh).clamp(min=1e-300)
+            step_Rh = torch.minimum(torch.maximum(step_Rh, -self.deviation_Rh), self.deviation_Rh)
+            count_Rh = (count_Rh + step_Rh).round().clamp(min=0)
+        return count_Rh

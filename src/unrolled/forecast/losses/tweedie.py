@@ -12,6 +12,7 @@ h horizon, Q outputs per step, L quantiles, M samples.
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Sequence
 from statistics import NormalDist
@@ -19,6 +20,8 @@ from statistics import NormalDist
 import numpy as np
 import torch
 from jaxtyping import Float
+from numpy.polynomial import Chebyshev
+from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.forecast.batch import Batch
@@ -34,6 +37,7 @@ REACH = 9.0
 NODES_X, NODES_W = (torch.from_numpy(part) for part in np.polynomial.legendre.leggauss(32))
 """Gauss and Legendre's nodes and weights, from -1 to 1."""
 
+FloatArray = NDArray[np.float64]
 PerStep = Float[Tensor, "R h"]
 Scale = Float[Tensor, "R 1"]
 
@@ -59,8 +63,8 @@ class Tweedie(DistributionLoss):
     def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Float[Tensor, "R h L"]:
         """Return the quantiles; 0 for shares that the lump at 0 holds."""
         number_Rh, amount_Rh = _number_and_amount(forecast)
-        found = [amount_Rh * _root_of_quantile(number_Rh, share).square() for share in shares]
-        return torch.stack(found, dim=2)
+        found = torch.stack([amount_Rh * _in_amounts(share, number_Rh) for share in shares], dim=2)
+        return found.cummax(dim=2).values  # rounding must not let two cross
 
     def sample(
         self, forecast: Forecasts, scale: Scale, count: int, generator: torch.Generator
@@ -87,32 +91,52 @@ def _log_density(root: Tensor, number: Tensor) -> Tensor:
     return math.log(2) + middle.log() - (root - middle).square() + bessel.log()
 
 
-def _root_of_quantile(number_Rh: PerStep, share: float) -> PerStep:
-    """Return w below which this share lies, by Newton's method between bounds that it narrows."""
-    zero_Rh, middle_Rh = (-number_Rh).exp() >= share, number_Rh.sqrt()
-    low_Rh, high_Rh = (middle_Rh - REACH).clamp(min=0), middle_Rh + REACH
-    found_Rh = torch.minimum((middle_Rh + NormalDist().inv_cdf(share) / math.sqrt(2)).clamp(min=0.1), high_Rh)
-    below_Rh = (-number_Rh).exp() + _mass(low_Rh, found_Rh, number_Rh, pieces=4)
+def _in_amounts(share: float, number_Rh: PerStep) -> PerStep:
+    """Return the quantile in units of the mean amount: a smooth function of sqrt(number), 0 where the lump holds it.
+
+    Solved for at the nodes of a Chebyshev polynomial once, and read off that.
+    """
+    middle_Rh = number_Rh.sqrt()
+    beyond_Rh = (middle_Rh - math.sqrt(-math.log(share))).clamp(min=0)
+    found = _by_middle(share)((beyond_Rh / (1 + beyond_Rh)).cpu().numpy())
+    quantile_Rh = torch.as_tensor(found, device=number_Rh.device) * (1 + number_Rh)
+    return torch.where(beyond_Rh > 0, quantile_Rh, 0.0).clamp(min=0)
+
+
+@functools.lru_cache(maxsize=256)
+def _by_middle(share: float) -> Chebyshev:
+    """Return the quantile of a share beside 1 + number, as a function of t: sqrt(number) is t / (1 - t) from where
+    the lump at 0 no longer holds that share.
+    """
+    lump = math.sqrt(-math.log(share))
+
+    def solved(t: FloatArray) -> FloatArray:
+        number = (lump + torch.from_numpy(t / (1 - t))).square()
+        found: FloatArray = (_root_of_quantile(share, number).square() / (1 + number)).numpy()
+        return found
+
+    return Chebyshev.interpolate(solved, 80, domain=[0, 1])
+
+
+def _root_of_quantile(share: float, number: Tensor) -> Tensor:
+    """Return w below which this share lies, for each number, by Newton's method between bounds that it narrows."""
+    middle = number.sqrt()
+    low, high = (middle - REACH).clamp(min=0), middle + REACH
+    found = torch.minimum((middle + NormalDist().inv_cdf(share) / math.sqrt(2)).clamp(min=0.1), high)
+    below = (-number).exp() + _mass(low, found, number, pieces=4)
     for _ in range(60):
-        short_Rh = below_Rh < share
-        low_Rh, high_Rh = torch.where(short_Rh, found_Rh, low_Rh), torch.where(short_Rh, high_Rh, found_Rh)
-        step_Rh = (share - below_Rh) / _log_density(found_Rh, number_Rh).exp()
-        next_Rh = found_Rh + step_Rh
-        inside_Rh = (next_Rh > low_Rh) & (next_Rh < high_Rh)
-        next_Rh = torch.where(inside_Rh, next_Rh, 0.5 * (low_Rh + high_Rh))
-        below_Rh = below_Rh + _mass(found_Rh, next_Rh, number_Rh)
-        moved_Rh, found_Rh = (next_Rh - found_Rh).abs(), next_Rh
-        if (zero_Rh | (moved_Rh < 1e-10)).all():
-            break
-    return torch.where(zero_Rh, 0.0, found_Rh)
+        low, high = torch.where(below < share, found, low), torch.where(below < share, high, found)
+        after = found + (share - below) / _log_density(found, number).exp()
+        after = torch.where((after > low) & (after < high), after, 0.5 * (low + high))
+        below, found = below + _mass(found, after, number), after
+    return found
 
 
-def _mass(begin_Rh: PerStep, end_Rh: PerStep, number_Rh: PerStep, pieces: int = 1) -> PerStep:
+def _mass(begin: Tensor, end: Tensor, number: Tensor, pieces: int = 1) -> Tensor:
     """Return the share of the distribution between two w, by Gauss and Legendre's rule on equal pieces."""
-    half_Rh1 = 0.5 * (end_Rh - begin_Rh)[..., None] / pieces
-    total_Rh = torch.zeros_like(begin_Rh)
+    half = 0.5 * (end - begin)[:, None] / pieces
+    total = torch.zeros_like(begin)
     for piece in range(pieces):
-        root = begin_Rh[..., None] + half_Rh1 * (2 * piece + 1 + NODES_X.to(begin_Rh.device))
-        density = _log_density(root.clamp(min=1e-150), number_Rh[..., None]).exp()
-        total_Rh = total_Rh + (half_Rh1 * NODES_W.to(begin_Rh.device) * density).sum(dim=2)
-    return total_Rh
+        root = begin[:, None] + half * (2 * piece + 1 + NODES_X)
+        total = total + (half * NODES_W * _log_density(root.clamp(min=1e-150), number[:, None]).exp()).sum(dim=1)
+    return total
