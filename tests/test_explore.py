@@ -302,9 +302,7 @@ def test_the_file_is_the_page_and_replaces_an_older_one(tmp_path: Path) -> None:
 def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     out = tmp_path / "page.html"
     out.write_text("older")
-    monkeypatch.setattr(
-        "pathlib.Path.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
-    )
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
     with pytest.raises(ConfigError, match=r"page\.html can't be written: No space left on device"):
         explore(out=out)
     assert {path.name for path in tmp_path.iterdir()} == {"package", "page.html"}

@@ -15,6 +15,7 @@ SOURCE = Path(unrolled.__file__).parent
 
 ALLOWED = {
     "errors": set(),
+    "files": {"errors"},
     "cells": {"errors"},
     "kernels": {"errors", "cells"},
     "init": {"errors"},
@@ -22,16 +23,16 @@ ALLOWED = {
     "convert": {"errors", "cells", "layers"},
     "trace": {"errors"},
     "data": {"errors"},
-    "forecast": {"errors", "data", "layers", "trace", "view"},
+    "forecast": {"errors", "files", "data", "layers", "trace", "view"},
     "view": {"errors", "trace", "forecast"},  # of forecast the result alone: see below
     "analysis": {"errors", "cells", "kernels", "layers", "trace"},
     "figures": {"errors", "trace", "analysis", "view", "forecast"},
-    "explorer": {"errors", "trace", "analysis", "layers", "forecast", "data", "view"},
+    "explorer": {"errors", "files", "trace", "analysis", "layers", "forecast", "data", "view"},
     "cli": {"errors", "data", "layers", "forecast", "view", "trace", "cli_settings", "explorer"},
     "cli_settings": {"errors", "forecast"},
     "__init__": set(),
 }
-NEVER_TORCH = {"trace", "view", "data", "errors", "cli", "cli_settings"}
+NEVER_TORCH = {"trace", "view", "data", "errors", "files", "cli", "cli_settings"}
 
 
 def _room(path: Path) -> str:

@@ -11,7 +11,8 @@ from unrolled.data.panel import Panel
 from unrolled.errors import ConfigError, DataError
 from unrolled.forecast.backtest import Plan, backtest
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import Fitted, fit_panel
+from unrolled.forecast.fitted import Fitted
+from unrolled.forecast.fitting import fit_panel
 
 CONFIG = Config(h=4, input_size=8, **QUICK)
 

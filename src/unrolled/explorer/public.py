@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from unrolled.explorer.explorer import Document, Explorer
 from unrolled.explorer.forecaster import forecaster_page
 from unrolled.explorer.model import cut, networks_of
 from unrolled.explorer.names import check_names
+from unrolled.files import write_whole
 from unrolled.forecast.forecaster import Forecaster
 from unrolled.trace import Trace
 from unrolled.view.page.document import PageFacts, PageNetwork, page_document
@@ -63,7 +63,9 @@ def explore(
     refuse_absence()
     document, notes = _document(model_or_forecaster, x, lengths, names)
     html = page_html(document)
-    path = None if out is None else _write(Path(out), html)
+    path = None if out is None else Path(out)
+    if path is not None:
+        write_whole(path, html)
     return Explorer(path, document, html, tuple(notes))
 
 
@@ -130,27 +132,3 @@ def _refuse(why: str, **given: Any) -> None:
 
 def _made_with() -> dict[str, str]:
     return {"unrolled": version("unrolled"), "torch": version("torch")}
-
-
-def _write(path: Path, html: str) -> Path:
-    """Write the whole file or none; one that was there is replaced.
-
-    Raises:
-        ConfigError: The file can't be written there.
-    """
-    if path.is_dir():
-        raise ConfigError(f"{path} is a folder; give the name of a file to write the page to.")
-    draft = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, draft = tempfile.mkstemp(prefix=".unrolled-", suffix=".html", dir=path.parent)
-        with open(handle, "w", encoding="utf-8") as file:
-            file.write(html)
-        Path(draft).chmod(0o644)  # mkstemp keeps others out; a page is an ordinary file
-        Path(draft).replace(path)
-    except OSError as wrong:
-        raise ConfigError(f"{path} can't be written: {wrong.strerror}. Give another place for the page.") from None
-    finally:
-        if draft is not None:
-            Path(draft).unlink(missing_ok=True)
-    return path

@@ -28,7 +28,7 @@ from unrolled.forecast.features import layout_of
 from unrolled.forecast.fitted import Fitted, Member
 from unrolled.forecast.intervals import HeldOutErrors
 from unrolled.forecast.networks import build
-from unrolled.forecast.training.loop import TrainingLog
+from unrolled.forecast.training.log import TrainingLog
 from unrolled.forecast.transforms import Transform
 
 SCHEMA = "unrolled-forecaster"
@@ -196,7 +196,7 @@ def _rebuild_member(description: Mapping[str, Any], features: Features, weights:
     config = Config.from_settings(description["settings"])
     network = build(config, layout_of(features, config))
     network.load_state_dict(weights)
-    return Member(config, network.eval(), TrainingLog(**description["training"]))
+    return Member(config, network.eval(), TrainingLog.from_json(description["training"]))
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

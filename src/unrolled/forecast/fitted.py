@@ -5,8 +5,7 @@ Shapes: S series, h horizon, Q outputs per step, M held-out windows, E networks 
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,21 +16,18 @@ from torch import Tensor
 from unrolled.data.covariates import Features
 from unrolled.data.frequency import Frequency
 from unrolled.data.panel import Panel
-from unrolled.data.table import short_series
-from unrolled.data.windows import Places, held_out, training_windows, validation_windows
+from unrolled.data.table import LONGER, short_series
+from unrolled.data.windows import Places, held_out, validation_windows
 from unrolled.errors import DataError
 from unrolled.forecast.auto import Choice, choose
-from unrolled.forecast.batch import Batch, Gatherer
+from unrolled.forecast.batch import Batch, CovariateTable, Gatherer
 from unrolled.forecast.config import Config
-from unrolled.forecast.features import covariate_table, layout_of, learn_features
+from unrolled.forecast.features import check_ahead, covariate_table
 from unrolled.forecast.intervals import Bands, HeldOutErrors, check_levels, conformal_bands, quantile_bands
 from unrolled.forecast.losses import loss_of
-from unrolled.forecast.networks import Network, build
-from unrolled.forecast.training.loop import OnStep, TrainingLog, batches, train, validation_batch
-from unrolled.forecast.transforms import Transform, learn_transform
-
-Watch = Callable[[Config], OnStep]
-"""Told the settings of a training that begins, it gives the function that hears of its steps."""
+from unrolled.forecast.networks import Network
+from unrolled.forecast.training.log import TrainingLog
+from unrolled.forecast.transforms import Transform
 
 SERIES_AT_ONCE = 1024
 """Prediction takes this many series at a time, so that memory does not grow with their number."""
@@ -58,9 +54,9 @@ class LastWindows:
     batch: Batch
 
     def times(self) -> NDArray[np.generic]:
-        """Return the (N, T) times of the windows."""
-        ends = self.panel.offsets[1:][self.series]
-        return self.panel.times[ends[:, None] + np.arange(-window(self.fitted.config), 0)]
+        """Return the (N, T) times of the windows, those before a shorter series' beginning among them."""
+        last = self.panel.times[self.panel.offsets[1:] - 1][self.series]
+        return self.panel.freq.advance(last[:, None], np.arange(1 - window(self.fitted.config), 1))
 
     def future_times(self) -> NDArray[np.generic]:
         """Return the (N, h) times that are forecast."""
@@ -105,10 +101,17 @@ class Fitted:
         """How the training ended; of an ensemble that of the first."""
         return self.members[0].log
 
+    @property
+    def longest_window(self) -> int:
+        """How many past steps the network that sees most of them sees."""
+        return max(window(member.config) for member in self.members)
+
     def forecast(self, panel: Panel, level: Sequence[float] | None = None) -> Forecast:
         """Forecast the h steps after the end of every series of `panel`."""
         levels = check_levels(level, self.config, self.errors)
-        parts = [self._forecast_some(panel, some, levels) for some in _portions(panel)]
+        check_ahead(panel, self.features, self.config.h)
+        gatherers = Gatherers(panel, self.features, self.transform)
+        parts = [self._forecast_some(gatherers, some, levels) for some in _portions(panel)]
         bands = {
             one: (
                 np.concatenate([part.bands[one][0] for part in parts]),
@@ -120,12 +123,13 @@ class Fitted:
 
     def last_windows(self, panel: Panel, series: NDArray[np.int64]) -> LastWindows:
         """Return what the network reads of these series of `panel`, by their numbers, to forecast what comes next."""
+        check_ahead(panel, self.features, self.config.h)
         gather = gatherer(panel, self.config, self.features, self.transform)
         return LastWindows(self, panel, series, gather(series, panel.offsets[1:][series], h=0))
 
-    def _forecast_some(self, panel: Panel, series: NDArray[np.int64], levels: Sequence[float]) -> Forecast:
-        windows = Places(series, panel.offsets[1:][series])
-        outputs_RhQ, scale_R1 = ensemble_outputs(self.members, panel, windows, self.features, self.transform)
+    def _forecast_some(self, gatherers: Gatherers, series: NDArray[np.int64], levels: Sequence[float]) -> Forecast:
+        windows = Places(series, gatherers.panel.offsets[1:][series])
+        outputs_RhQ, scale_R1 = outputs_of(self.members, gatherers, windows)
         return self.reading(outputs_RhQ, scale_R1, levels)
 
     def reading(self, outputs_RhQ: Tensor, scale_R1: Tensor, levels: Sequence[float]) -> Forecast:
@@ -151,40 +155,6 @@ def _portions(panel: Panel) -> list[NDArray[np.int64]]:
     ]
 
 
-def unwatched(config: Config) -> OnStep:
-    """Watch nothing."""
-    return lambda step, loss, best: None
-
-
-def fit_panel(panel: Panel, config: Config, watch: Watch = unwatched) -> Fitted:
-    """Train a network, or an ensemble of them, on every window of `panel` that the settings allow."""
-    PointsNeeded(config).check(panel)
-    choice = resolve(config, panel)
-    features, transform = learn_features(panel, choice.config), learn_transform(panel, choice.config)
-    members = tuple(_train_member(panel, one, features, transform, watch) for one in ensemble_configs(choice.config))
-    errors = _held_out_errors(members, panel, features, transform)
-    return Fitted(members, panel.freq, features, transform, errors, choice.reasons)
-
-
-def ensemble_configs(config: Config) -> tuple[Config, ...]:
-    """Return the settings of each network of an ensemble."""
-    return tuple(dataclasses.replace(config, seed=config.seed + number) for number in range(config.ensemble))
-
-
-def _train_member(
-    panel: Panel, config: Config, features: Features, transform: Transform, watch: Watch
-) -> Member:
-    gather, held = gatherer(panel, config, features, transform), _held_out(panel, config)
-    channels = gather.channels
-    windows = training_windows(panel, window(config), config.h, held).each(channels)
-    validation = validation_batch(validation_windows(panel, config.h, held).each(channels), gather, config)
-    with torch.random.fork_rng(devices=_generators(config.device)):
-        torch.manual_seed(config.seed)
-        network = build(config, layout_of(features, config))
-        log = train(network, batches(windows, gather, config), validation, config, watch(config))
-    return Member(config, network, log)
-
-
 def refuse_scarce_levels(panel: Panel, config: Config, level: Sequence[float] | None) -> None:
     """Refuse levels that training on `panel` would leave too few held-out errors for, before it is done.
 
@@ -197,14 +167,15 @@ def refuse_scarce_levels(panel: Panel, config: Config, level: Sequence[float] | 
     check_levels(level, config, errors if errors is not None and not np.isnan(errors.errors).all() else None)
 
 
-def _held_out(panel: Panel, config: Config) -> NDArray[np.int64]:
+def held_out_points(panel: Panel, config: Config) -> NDArray[np.int64]:
+    """Return how many points at the end of each series a network of resolved settings is not trained on."""
     return held_out(panel.lengths, window(config), config.h, config.val_size)
 
 
 def held_out_windows(panel: Panel, config: Config) -> Places:
     """Return the windows that intervals are measured on: of several targets read together, all beside each other."""
     channels = channels_together(panel, config)
-    every = validation_windows(panel, config.h, _held_out(panel, config)).each(channels)
+    every = validation_windows(panel, config.h, held_out_points(panel, config)).each(channels)
     series_N, positions_N = every.locate(every.spread(2 * config.batch_size))
     series_NC = series_N[:, None] + np.arange(channels)
     since_N = positions_N - panel.offsets[series_N]
@@ -228,7 +199,7 @@ def resolve(config: Config, panel: Panel) -> Choice:
 
 @dataclass(frozen=True)
 class PointsNeeded:
-    """How many points every series must have: one window and its horizon before the first cutoff.
+    """How many points a series must have to be trained on: one window and its horizon before the first cutoff.
 
     kept_back: points after the first cutoff of a backtest; 0 when all points are trained on.
     train_size: so many points before a cutoff are known; None: all.
@@ -249,25 +220,52 @@ class PointsNeeded:
         return "one window and its backtest" if self.kept_back else "one window"
 
     def check(self, panel: Panel) -> None:
-        """Refuse series that have fewer, naming them."""
+        """Refuse a panel of which every series has fewer, naming them."""
         points = self(panel.freq, panel.lengths)
-        if short := short_series(panel.ids, panel.lengths, points, self.needed_for):
-            raise DataError(short)
+        if panel.lengths.max() < points:
+            raise DataError(f"{self._short(panel, points)} {LONGER}")
+
+    def notes(self, panel: Panel) -> tuple[str, ...]:
+        """Return what to say of those that have fewer, while others have enough."""
+        short = self._short(panel, self(panel.freq, panel.lengths))
+        return (f"{short} No window of theirs is trained on; they can be forecast all the same.",) if short else ()
+
+    def _short(self, panel: Panel, points: int) -> str:
+        return short_series(panel.names, panel.lengths, points, self.needed_for) or ""
+
+
+class Gatherers:
+    """What cuts batches out of one panel, for each network of an ensemble; what they share is made once."""
+
+    def __init__(self, panel: Panel, features: Features, transform: Transform) -> None:
+        self.panel, self.features = panel, features
+        self._values = torch.from_numpy(transform.forward(panel.values))
+        self._offsets = torch.from_numpy(panel.offsets)
+        self._covariates: CovariateTable | None = None
+        self._made: dict[tuple[object, ...], Gatherer] = {}
+
+    def __call__(self, config: Config) -> Gatherer:
+        """Return that for a network of resolved settings, on their device."""
+        key = (window(config), config.scaling, config.season)
+        if not self._made:
+            self._covariates = covariate_table(self.panel, self.features, config)
+        if key not in self._made:
+            self._made[key] = Gatherer(
+                values=self._values.to(config.device),
+                offsets=self._offsets.to(config.device),
+                input_size=window(config),
+                horizon=config.h,
+                scaling=config.scaling,
+                season=config.season or 1,
+                channels=channels_together(self.panel, config),
+                covariates=self._covariates,
+            )
+        return self._made[key]
 
 
 def gatherer(panel: Panel, config: Config, features: Features, transform: Transform) -> Gatherer:
-    """Return what cuts batches out of `panel` on the settings' device."""
-    device = config.device
-    return Gatherer(
-        values=torch.from_numpy(transform.forward(panel.values)).to(device),
-        offsets=torch.from_numpy(panel.offsets).to(device),
-        input_size=window(config),
-        horizon=config.h,
-        scaling=config.scaling,
-        season=config.season or 1,
-        channels=channels_together(panel, config),
-        covariates=covariate_table(panel, features, config),
-    )
+    """Return what cuts batches out of `panel` for one network, on the settings' device."""
+    return Gatherers(panel, features, transform)(config)
 
 
 @torch.inference_mode()
@@ -280,9 +278,14 @@ def ensemble_outputs(
     members: Sequence[Member], panel: Panel, windows: Places, features: Features, transform: Transform
 ) -> tuple[Tensor, Tensor]:
     """Return the median of the networks' (R, h, Q) outputs, in the transformed units, and the (R, 1) scales."""
+    return outputs_of(members, Gatherers(panel, features, transform), windows)
+
+
+def outputs_of(members: Sequence[Member], gatherers: Gatherers, windows: Places) -> tuple[Tensor, Tensor]:
+    """Return what `ensemble_outputs` does, of a panel of which several portions are looked at."""
     outputs, scales = [], []
     for member in members:
-        gather = gatherer(panel, member.config, features, transform)
+        gather = gatherers(member.config)
         firsts = windows.series % gather.channels == 0
         batch = gather(windows.series[firsts], windows.positions[firsts], h=0)
         outputs.append(decode(member.network, batch))
@@ -295,7 +298,7 @@ def median_of(outputs: Sequence[Tensor]) -> Tensor:
     return torch.stack(list(outputs)).quantile(0.5, dim=0) if len(outputs) > 1 else outputs[0]
 
 
-def _held_out_errors(
+def held_out_errors(
     members: Sequence[Member], panel: Panel, features: Features, transform: Transform
 ) -> HeldOutErrors | None:
     """Return the errors that conformal intervals stand on; a quantile network has intervals of its own."""
@@ -313,7 +316,3 @@ def window(config: Config) -> int:
     """Return how many past steps a network of resolved settings sees."""
     assert config.input_size is not None, "settings are resolved before use"
     return config.input_size
-
-
-def _generators(device: str) -> list[torch.device]:
-    return [] if torch.device(device).type == "cpu" else [torch.device(device)]

@@ -17,14 +17,19 @@ from unrolled.errors import DataError, NotFittedError
 from unrolled.forecast import artifact
 from unrolled.forecast.backtest import Backtest, Plan, backtest
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import Fitted, Forecast, LastWindows, PointsNeeded, fit_panel
+from unrolled.forecast.ensemble import ended_badly, ending
+from unrolled.forecast.fitted import Fitted, Forecast, LastWindows, PointsNeeded
+from unrolled.forecast.fitting import fit_panel
 from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns
 from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.progress import Reporter, reporter
 from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
 from unrolled.forecast.scores import Scores
 from unrolled.forecast.streaming import ForecastStream
-from unrolled.forecast.training.loop import TrainingLog
+from unrolled.forecast.training.checkpoint import Checkpoints, checkpoints_in
+from unrolled.forecast.training.log import TrainingLog
+from unrolled.forecast.training.logs import Log, opened
+from unrolled.forecast.training.watch import Watcher, Watchers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -103,22 +108,48 @@ class Forecaster:
             raise NotFittedError("There is no backtest yet: call cross_validation(df) first.")
         return self._backtest.scores
 
-    def fit(self, source: Table) -> Forecaster:
+    def fit(
+        self,
+        source: Table,
+        *,
+        checkpoint: str | os.PathLike[str] | None = None,
+        resume: bool = False,
+        checkpoint_every: float = 60.0,
+        warm_start: bool = False,
+        log: Log = None,
+    ) -> Forecaster:
         """Train on every series of a table.
 
         Args:
             source: a pandas, polars or pyarrow table, or a path to a CSV or Parquet file.
+            checkpoint: a folder from which a fit that was killed goes on. It is left when the fit is done; resumed
+                once more it gives the finished networks at once. Nothing else in it is touched.
+            resume: go on from what is in the folder; the weights are in the end the very ones of a fit that was never
+                killed. With nothing in it yet the fit starts anew, so that one program can be started again blindly.
+                False starts anew in any case.
+            checkpoint_every: seconds between two checkpoints.
+            warm_start: go on from the trained weights, with what was learnt of covariates and all settings as they
+                are. The weights kept are never worse on the validation windows than those before.
+            log: where to write how the training goes: a path gets a JSON line for every look at the validation
+                windows; "tensorboard:FOLDER" and "mlflow:ADDRESS" need the extra of that name. Or a list of several.
 
         Returns:
             The forecaster itself.
 
         Raises:
             DataError: lists everything wrong with the table, before any training starts.
+            ConfigError: resumed with other settings or data than the checkpoint's, or a log that can't be written.
+            ArtifactError: the checkpoint's folder is something else, can't be written, or is damaged as a whole.
+            NotFittedError: warm_start with nothing trained yet.
         """
+        start = self._need_fitted() if warm_start else None
+        checkpoints = checkpoints_in(checkpoint, checkpoint_every, resume)
         panel = self.read(source)
-        with reporter(self._given.verbose) as report:
+        if start is not None:
+            _refuse_other_frequency(panel, start)
+        with reporter(self._given.verbose) as report, opened(log, resume) as logs:
             _say_notes(report, source, panel)
-            self._fitted = self._train(report, panel, "fit")
+            self._fitted = self._train(report, panel, "fit", logs, checkpoints, start)
         self._panel, self._shown, self._forecast = panel, panel, None
         return self
 
@@ -292,23 +323,29 @@ class Forecaster:
 
     def _read_like(self, source: Table, fitted: Fitted) -> Panel:
         """Read series to forecast with a model that was trained on others."""
-        assert fitted.config.input_size is not None, "a fitted model's settings are resolved"
-        panel = self._read(source, fitted.config.input_size)
-        if panel.freq != fitted.freq:
-            raise DataError(
-                f"The model was trained on {fitted.freq.name} series; these are {panel.freq.name}. "
-                "Give series at the model's frequency, or fit a model on these."
-            )
+        panel = self._read(source, fitted.longest_window)
+        _refuse_other_frequency(panel, fitted)
         return panel
 
-    def _train(self, report: Reporter, panel: Panel, name: str) -> Fitted:
+    def _train(
+        self,
+        report: Reporter,
+        panel: Panel,
+        name: str,
+        logs: Sequence[Watcher] = (),
+        checkpoints: Checkpoints | None = None,
+        start: Fitted | None = None,
+    ) -> Fitted:
         """Train, showing how far it is under this name, and say how it ended."""
-        fitted = fit_panel(panel, self._given, functools.partial(report.fit, name))
+        watchers = Watchers((report.watcher(name), *logs))
+        fitted = fit_panel(panel, self._given, watchers, checkpoints, start)
         for reason in fitted.reasons:
             report.say(reason)
-        if fitted.log.stopped in ("interrupted", "diverged") and report.console is None:
-            warnings.warn(fitted.log.sentence(), stacklevel=3)
-        report.say(fitted.log.sentence())
+        planned = self._given.ensemble if start is None else len(start.members)
+        ended = [member.log for member in fitted.members]
+        if ended_badly(ended, planned) and report.console is None:
+            warnings.warn(ending(ended, planned), stacklevel=3)
+        report.say(ending(ended, planned))
         return fitted
 
     def _need_fitted(self) -> Fitted:
@@ -333,6 +370,14 @@ class Forecaster:
         steps = f"The next {self.config.h} {panel.freq.points}" if self.config.h > 1 else "The next step"
         ahead = f"{steps}, by {self.config.name}"
         return f"{ahead}; its backtest {compared}" if compared else ahead
+
+
+def _refuse_other_frequency(panel: Panel, fitted: Fitted) -> None:
+    if panel.freq != fitted.freq:
+        raise DataError(
+            f"The model was trained on {fitted.freq.name} series; these are {panel.freq.name}. "
+            "Give series at the model's frequency, or fit a model on these."
+        )
 
 
 def _say_notes(report: Reporter, source: Table, panel: Panel) -> None:

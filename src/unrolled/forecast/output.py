@@ -7,57 +7,44 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 from unrolled.errors import ConfigError
+from unrolled.files import DRAFT, explained, folder_made, move_into_place
 
 
 @contextmanager
 def written_together(folder: str | os.PathLike[str]) -> Iterator[Path]:
-    """Give an empty draft folder; when all went well move what is in it to `folder`.
+    """Give an empty draft folder, inside `folder`; when all went well move what is in it to `folder`.
 
     Files of the same names that were there are replaced, and folders by folders; others are left alone. When
     anything goes wrong the draft is removed and `folder` is as it was.
 
     Raises:
-        ConfigError: `folder` can't be made, or a folder stands where a file is to be written.
+        ConfigError: `folder` can't be made or has no room left, or a folder stands where a file is to be written.
     """
     target = Path(folder)
-    parent = _make_parent(target)
-    draft = Path(tempfile.mkdtemp(prefix=".unrolled-", dir=parent))
-    try:
-        yield draft
-        items = list(draft.iterdir())
-        _refuse_folders_for_files(items, target)
-        target.mkdir(parents=True, exist_ok=True)
-        for item in items:
-            _move(item, target / item.name)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-
-
-def _make_parent(target: Path) -> Path:
     if target.exists() and not target.is_dir():
         raise ConfigError(f"{target} is a file; give a folder's name to write to.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as wrong:
-        raise ConfigError(f"{target} can't be made: {wrong.strerror}. Give another folder to write to.") from None
-    return target.parent
+    with ExitStack() as stack:
+        with explained(target, ConfigError):
+            stack.enter_context(folder_made(target))
+            draft = Path(tempfile.mkdtemp(prefix=DRAFT, dir=target))
+        stack.callback(shutil.rmtree, draft, ignore_errors=True)
+        with explained(target, ConfigError, full_alone=True):
+            yield draft
+            items = list(draft.iterdir())
+            _refuse_folders_for_files(items, target)
+            for item in items:
+                move_into_place(item, target / item.name)
 
 
 def _refuse_folders_for_files(items: list[Path], target: Path) -> None:
     for place in (target / item.name for item in items if item.is_file()):
         if place.is_dir():
             raise ConfigError(f"{place} is a folder; give the name of a file to write to.")
-
-
-def _move(source: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.rmtree(target)
-    source.replace(target)
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from unrolled.forecast.config import Config
-from unrolled.forecast.training.loop import OnStep
+from unrolled.forecast.training.log import TrainingLog
+from unrolled.forecast.training.watch import UNWATCHED, Look, Watcher
 
 
 @dataclass
@@ -26,25 +27,32 @@ class Reporter:
         if self.console is not None:
             self.console.print(sentence, highlight=False, markup=False)
 
-    def fit(self, name: str, config: Config) -> OnStep:
-        """Start a bar for one training with these settings; return the function that hears of its steps."""
-        if self.bars is None:
-            return _nothing
-        bars, task = self.bars, self._start(name, config.max_steps)
-
-        def on_step(step: int, loss: float, best: float) -> None:
-            validation = f"best validation {best:.4f}" if math.isfinite(best) else ""
-            bars.update(task, completed=step, losses=f"loss {loss:.4f}  {validation}")
-
-        return on_step
-
-    def _start(self, name: str, max_steps: int | None) -> TaskID:
-        assert self.bars is not None
-        return self.bars.add_task(name, total=max_steps, losses="")
+    def watcher(self, name: str) -> Watcher:
+        """Return what shows a bar under this name for each network trained."""
+        return UNWATCHED if self.bars is None else _Bars(self.bars, name)
 
 
-def _nothing(step: int, loss: float, best: float) -> None:
-    pass
+class _Bars:
+    """A bar for each network."""
+
+    def __init__(self, bars: Progress, name: str) -> None:
+        self._bars, self._name, self._task = bars, name, TaskID(0)
+
+    def begin(self, config: Config, number: int, first_step: int) -> None:
+        """Start a bar."""
+        name = self._name if config.ensemble == 1 else f"{self._name}, network {number + 1}/{config.ensemble}"
+        self._task = self._bars.add_task(name, total=config.max_steps, completed=first_step, losses="")
+
+    def step(self, step: int, loss: float, best: float) -> None:
+        """Move the bar."""
+        validation = f"best validation {best:.4f}" if math.isfinite(best) else ""
+        self._bars.update(self._task, completed=step, losses=f"loss {loss:.4f}  {validation}")
+
+    def look(self, look: Look) -> None:
+        """Show nothing more: the best loss is in the bar."""
+
+    def end(self, log: TrainingLog) -> None:
+        """Leave the bar as it is."""
 
 
 @contextmanager

@@ -5,140 +5,112 @@ Everything random is drawn from the seed; nothing global is left changed.
 
 from __future__ import annotations
 
-import itertools
+import copy
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from unrolled.data.windows import Windows
-from unrolled.forecast.batch import Batch, Gatherer
+from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
 from unrolled.forecast.losses import Loss, loss_of
 from unrolled.forecast.networks import Network
+from unrolled.forecast.training.log import Setback, Stopped, TrainingLog
+from unrolled.forecast.training.rate import rate_at
+from unrolled.forecast.training.state import (
+    Best,
+    Snapshot,
+    State,
+    Tensors,
+    copied,
+    generator_states,
+    moments,
+    set_generator_states,
+    set_moments,
+)
+from unrolled.forecast.training.watch import UNWATCHED, Look, Watcher
 
-VALIDATION_BATCHES = 2
-"""Validation looks at this many batches of windows at most, evenly spaced: a few per cent of the steps' cost."""
+MOST_SETBACKS = 5
+"""A training goes back to good weights this many times, at a rate a 32nd of the first in the end; then it gives up."""
 
-WINDOWS_AT_ONCE = 2048
-"""Windows are gathered for several steps at a time, since one large gather costs little more than a small one."""
-
-OnStep = Callable[[int, float, float], None]
-"""Told the step, the training loss and the best validation loss so far."""
-
-
-@dataclass(frozen=True)
-class TrainingLog:
-    """How a training ended.
-
-    stopped: "finished" (max_steps), "early" (no more improvement), "interrupted" (Ctrl-C) or
-    "diverged" (the validation loss was no longer a number). The weights kept are those of `best_step`.
-    """
-
-    steps: int
-    best_step: int
-    best_loss: float
-    stopped: Literal["finished", "early", "interrupted", "diverged"]
-
-    def sentence(self) -> str:
-        """Say how it ended."""
-        kept = f"the weights of step {self.best_step} are kept"
-        return {
-            "finished": f"Training did all {self.steps} steps; {kept}.",
-            "early": f"Training stopped at step {self.steps}, since validation no longer improved; {kept}.",
-            "interrupted": f"Training was interrupted at step {self.steps}; {kept}, the best so far.",
-            "diverged": f"Training diverged at step {self.steps}; {kept}. Try a lower learning_rate.",
-        }[self.stopped]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the log as plain JSON types."""
-        return asdict(self) | {"best_loss": self.best_loss if math.isfinite(self.best_loss) else None}
-
-
-def batches(windows: Windows, gather: Gatherer, config: Config, first_step: int = 0) -> Iterator[Batch]:
-    """Draw batches of windows for ever, each window equally likely, from the settings' seed.
-
-    Every stretch of steps draws from a generator of its own, so that a training resumed at `first_step` sees the
-    windows that it would have seen.
-    """
-    size = config.batch_size
-    at_once = max(1, WINDOWS_AT_ONCE // size)
-    stretch, skipped = divmod(first_step, at_once)
-    while True:
-        draw = np.random.default_rng([config.seed, stretch])
-        many = gather(*windows.locate(draw.integers(0, len(windows), at_once * size)), config.h)
-        yield from itertools.islice(many.split(size), skipped, None)
-        stretch, skipped = stretch + 1, 0
-
-
-def validation_batch(windows: Windows, gather: Gatherer, config: Config) -> Batch | None:
-    """Return the windows that validation looks at, or None when no series could spare any with a value to look at."""
-    numbers = windows.spread(VALIDATION_BATCHES * config.batch_size)
-    if not len(numbers):
-        return None
-    batch = gather(*windows.locate(numbers), config.h)
-    # A loss over nothing is 0, which would make the first weights looked at the best for ever.
-    return batch if batch.observed_Rh.any() else None
+Keep = Callable[[Callable[[], State]], None]
+"""Called after a step with what gives the training's state, which costs a copy of all weights."""
 
 
 def train(
-    network: Network, source: Iterator[Batch], validation: Batch | None, config: Config, on_step: OnStep
+    network: Network,
+    source: Iterator[Batch],
+    validation: Batch | None,
+    config: Config,
+    watcher: Watcher = UNWATCHED,
+    state: State | None = None,
+    keep: Keep | None = None,
+    judge_first: bool = False,
 ) -> TrainingLog:
     """Train `network` in place and leave the best weights in it.
 
+    A loss or gradient that is not a number is not learnt from: the training goes back to the weights of its last look
+    at the validation windows, halves the rate and goes on with other batches.
+
     Args:
         network: trained in place, on the device its parameters are on.
-        source: an endless supply of batches.
+        source: an endless supply of batches; when `state` is given, those after the `state.drawn` first.
         validation: decides which weights are best and when to stop; without it all steps are done
             and the last weights are kept.
         config: loss, optimiser, number of steps, patience.
-        on_step: called after every step.
+        watcher: told of every step and look.
+        state: where to go on, as `keep` was given it: all steps are then those of a training that never stopped.
+        keep: called after every step but the last.
+        judge_first: whether the weights as they come are among those of which the best are kept.
 
     Returns:
         How it ended. Ctrl-C is an ending like the others: the best weights so far are kept.
     """
-    loop = _Loop(network, validation, config, loss_of(config))
-    stopped: Literal["finished", "early", "interrupted", "diverged"] = "finished"
+    loop = _Loop(network, validation, config, watcher)
+    stopped: Stopped = "interrupted"
     try:
-        for batch in source:
-            loss = loop.step(batch)
-            on_step(loop.steps, loss, loop.best.loss)
-            if loop.ended:
-                stopped = loop.ended
-                break
+        if state is not None:
+            loop.restore(state)
+        elif judge_first:
+            loop.look(None)
+        while loop.ended is None:
+            loss = loop.step(next(source))
+            watcher.step(loop.steps, loss, loop.best.loss)
+            if keep is not None and loop.ended is None:
+                keep(loop.state)
+        stopped = loop.ended
     except KeyboardInterrupt:
-        stopped = "interrupted"
+        pass
     return loop.close(stopped)
 
 
-@dataclass
-class _Best:
-    """The best weights so far."""
-
-    loss: float = math.inf
-    step: int = 0
-    weights: dict[str, Tensor] | None = None
-
-
 class _Loop:
-    """The state of one training between its steps."""
+    """One training between its steps."""
 
-    def __init__(self, network: Network, validation: Batch | None, config: Config, loss: Loss) -> None:
-        self.network, self.validation, self.config, self.loss = network, validation, config, loss
-        self.parameters = list(network.parameters())
+    def __init__(self, network: Network, validation: Batch | None, config: Config, watcher: Watcher) -> None:
+        self.network, self.validation, self.config, self.watcher = network.train(), validation, config, watcher
         assert config.learning_rate is not None, "settings are resolved before use"
         assert config.max_steps is not None, "settings are resolved before use"
-        self.peak, self.max_steps = config.learning_rate, config.max_steps
-        self.optimiser = torch.optim.AdamW(
-            self.parameters, lr=self.peak, weight_decay=config.weight_decay, fused=True
-        )
-        self.best, self.steps = _Best(), 0
-        network.train()
+        assert config.val_every is not None, "settings are resolved before use"
+        self.peak, self.max_steps, self.val_every = config.learning_rate, config.max_steps, config.val_every
+        self.loss = loss_of(config)
+        self.parameters: list[Tensor] = list(network.parameters())
+        self.device = self.parameters[0].device
+        self.average = _Average(network, config.average) if config.average else None
+        self.optimiser = torch.optim.AdamW(self.parameters, lr=self.peak, weight_decay=config.weight_decay, fused=True)
+        self.started = time.monotonic()
+        self.steps, self.drawn, self.rate = 0, 0, self.peak
+        self.best, self.setbacks = Best(), tuple[Setback, ...]()
+        self.good = self._snapshot()
         self.ended: Literal["finished", "early", "diverged"] | None = None
+
+    @property
+    def judged(self) -> Network:
+        """The network that validation looks at and that is kept: the average where there is one."""
+        return self.network if self.average is None else self.average.network
 
     def step(self, batch: Batch) -> float:
         """Do one optimiser step, look at the validation windows when it is time; return the loss."""
@@ -146,54 +118,126 @@ class _Loop:
         loss = self.loss(self.network.teach(batch), batch)
         self.optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
-        if self.config.gradient_clip is not None:
-            clip_gradient(self.parameters, self.config.gradient_clip)
+        norm, value = clip_gradient(self.parameters, self.config.gradient_clip or math.inf), loss.item()
+        self.drawn += 1
+        if not math.isfinite(value) or not math.isfinite(norm):
+            self._go_back("gradient" if math.isfinite(value) else "loss", self.steps + 1)
+            return value
         self.optimiser.step()
         self.steps += 1
-        if self.steps % self.config.val_every == 0 or self.steps == self.max_steps:
-            self._look()
+        if self.average is not None:
+            self.average.update(self.parameters, self.steps)
+        if self.steps % self.val_every == 0 or self.steps == self.max_steps:
+            self.look(value)
         if self.ended is None and self.steps >= self.max_steps:
             self.ended = "finished"
-        return loss.item()
+        return value
 
     def _set_rate(self) -> None:
-        """Lower the rate along a half cosine from its peak to zero."""
-        share_done = self.steps / self.max_steps
+        self.rate = rate_at(self.steps, self.peak, self.max_steps) / 2 ** len(self.setbacks)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.peak * 0.5 * (1 + math.cos(math.pi * share_done))
+            group["lr"] = self.rate
 
-    def _look(self) -> None:
-        if self.validation is None:
-            return
-        loss = validation_loss(self.network.eval(), self.validation, self.loss)
-        self.network.train()
-        if loss < self.best.loss:
-            weights = {name: tensor.clone() for name, tensor in self.network.state_dict().items()}
-            self.best = _Best(loss, self.steps, weights)
-        elif not math.isfinite(loss):
-            self.ended = "diverged"
-        elif self.steps - self.best.step >= self.config.patience * self.config.val_every:
+    def look(self, loss: float | None) -> None:
+        """Judge the weights on the validation windows; remember them as good, and as best where they are."""
+        found = None
+        if self.validation is not None:
+            found = validation_loss(self._ready_to_judge(), self.validation, self.loss)
+            self.network.train()
+            if not math.isfinite(found):
+                self._go_back("validation loss", self.steps)
+                return
+            self._judge(found)
+        self.good = self._snapshot()
+        self.watcher.look(Look(self.steps, loss, found, self.rate, time.monotonic() - self.started))
+
+    def _ready_to_judge(self) -> Network:
+        if self.average is not None:
+            self.average.copy_buffers(self.network)
+        return self.judged.eval()
+
+    def _judge(self, found: float) -> None:
+        if found < self.best.loss:
+            self.best = Best(found, self.steps, copied(self.judged.state_dict()))
+        elif self.steps - self.best.step >= self.config.patience * self.val_every:
             self.ended = "early"
 
-    def close(self, stopped: Literal["finished", "early", "interrupted", "diverged"]) -> TrainingLog:
+    def _go_back(self, what: Literal["loss", "gradient", "validation loss"], step: int) -> None:
+        """Give up the steps since the last good weights, and halve the rate; the batches go on."""
+        if len(self.setbacks) == MOST_SETBACKS:
+            self.ended = "diverged"
+        else:
+            self.setbacks = (*self.setbacks, Setback(what, step, self.good.steps))
+        self._put_back(self.good)
+
+    def _snapshot(self) -> Snapshot:
+        average = {} if self.average is None else copied(self.average.network.state_dict())
+        return Snapshot(self.steps, copied(self.network.state_dict()), average, moments(self.optimiser))
+
+    def _put_back(self, snapshot: Snapshot) -> None:
+        self.steps = snapshot.steps
+        self.network.load_state_dict(snapshot.weights)
+        if self.average is not None:
+            self.average.network.load_state_dict(snapshot.average)
+        set_moments(self.optimiser, snapshot.optimiser)
+
+    def state(self) -> State:
+        """Return all that it takes to go on from here."""
+        # At a look the two are one; copying it again would be for nothing.
+        now = self.good if self.good.steps == self.steps else self._snapshot()
+        return State(now, self.good, self.best, self.drawn, self.setbacks, generator_states(self.device))
+
+    def restore(self, state: State) -> None:
+        """Go on from a state."""
+        self._put_back(state.now)
+        self.good, self.best, self.drawn, self.setbacks = state.good, state.best, state.drawn, state.setbacks
+        set_generator_states(state.generators, self.device)
+
+    def close(self, stopped: Stopped) -> TrainingLog:
         """Put the best weights into the network."""
-        if self.best.weights is not None:
-            self.network.load_state_dict(self.best.weights)
-        best_step = self.best.step if self.best.weights is not None else self.steps
+        best = self.best
+        kept: Tensors = self.judged.state_dict() if best.weights is None else best.weights
+        self.network.load_state_dict(kept)
         self.network.eval()
-        return TrainingLog(self.steps, best_step, self.best.loss, stopped)
+        step = self.steps if best.weights is None else best.step
+        return TrainingLog(self.steps, step, best.loss, stopped, self.setbacks)
 
 
-def clip_gradient(parameters: Sequence[Tensor], largest: float) -> None:
-    """Scale all gradients together so that their joint norm is at most `largest`.
+class _Average:
+    """A running average of a network's weights (Polyak & Juditsky 1992), in a network of its own.
+
+    share: of the average so far that each step keeps, once there are many; the first steps, of weights by chance,
+    are forgotten sooner.
+    """
+
+    def __init__(self, network: Network, share: float) -> None:
+        self.network, self.share = copy.deepcopy(network).eval(), share
+        self.parameters: list[Tensor] = list(self.network.parameters())
+
+    @torch.no_grad()
+    def update(self, parameters: list[Tensor], steps: int) -> None:
+        """Take in the weights after so many steps."""
+        share = min(self.share, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(self.parameters, parameters, 1 - share)
+
+    @torch.no_grad()
+    def copy_buffers(self, network: Network) -> None:
+        """Take over what a network knows besides its parameters."""
+        for mine, other in zip(self.network.buffers(), network.buffers(), strict=True):
+            mine.copy_(other)
+
+
+def clip_gradient(parameters: Sequence[Tensor], largest: float) -> float:
+    """Scale all gradients together so that their joint norm is at most `largest`; return what it was.
 
     What `torch.nn.utils.clip_grad_norm_` does, in a quarter of its time: for a small network that is a
     twentieth of the whole step.
     """
     gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
-    norm = torch.linalg.vector_norm(torch.cat([gradient.view(-1) for gradient in gradients])).item()
+    norm = float(torch.linalg.vector_norm(torch.cat([gradient.view(-1) for gradient in gradients])))
     if norm > largest:
         torch._foreach_mul_(gradients, largest / norm)
+    return norm
 
 
 @torch.inference_mode()
