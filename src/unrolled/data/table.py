@@ -88,7 +88,7 @@ def read_panel(
         lengths = np.diff(grid.offsets)
         points = min_length if isinstance(min_length, int) else min_length(grid.freq, lengths)
         if lengths.max() < points:
-            problems.add(f"{short_series(grid.rows.ids, lengths, points, min_length_for)} {_LONGER}")
+            problems.add(f"{short_series(grid.rows.ids, lengths, points, min_length_for)} {LONGER}")
     series = None if grid is None or read.targets is None else _placed(grid, read.targets, columns.targets, problems)
     covariates, lacking = None, tuple[str, ...]()
     if grid is not None and read.covariates is not None and given:
@@ -194,7 +194,7 @@ def short_series(ids: np.ndarray, lengths: np.ndarray, points: int, needed_for: 
     )
 
 
-_LONGER = "Give longer ones, or choose a smaller input_size or h."
+LONGER = "Give longer ones, or choose a smaller input_size or h."
 
 
 def _some(shown: list[str], of: Any) -> str:

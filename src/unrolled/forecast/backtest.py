@@ -18,6 +18,7 @@ from unrolled.forecast.baselines import baselines
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import Fitted, PointsNeeded, refuse_scarce_levels
 from unrolled.forecast.intervals import Bands
+from unrolled.forecast.reading import with_a_past
 from unrolled.forecast.scores import Scores, average, score_window
 
 FloatArray = NDArray[np.float64]
@@ -95,6 +96,17 @@ class Plan:
                 f"train_size={self.train_size} holds no window to train on: one and its horizon take {points} points. "
                 "Give a larger train_size, or a smaller input_size."
             )
+
+    def testable(self, panel: Panel, config: Config) -> Panel:
+        """Return the panel without the series of which nothing is known at some cutoff; a note names them."""
+        known = []
+        for kept_back in self.kept_back(config.h):
+            end = np.maximum(panel.offsets[1:] - kept_back, panel.offsets[:-1])
+            begin = (
+                panel.offsets[:-1] if self.train_size is None else np.maximum(panel.offsets[:-1], end - self.train_size)
+            )
+            known.append((begin, end))
+        return with_a_past(panel, known)
 
     def trains_at(self, window: int) -> bool:
         """Whether the model is trained anew before this cutoff."""

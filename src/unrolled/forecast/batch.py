@@ -86,7 +86,7 @@ def by_window(rows_RW: Float[Tensor, "R W"], channels: int) -> Float[Tensor, "N 
     """Return the rows' targets beside each other; undoes `by_row`."""
     if channels == 1:  # much the cheaper, and what a stream does at every step
         return rows_RW.unsqueeze(2)
-    return rows_RW.unflatten(0, (-1, channels)).transpose(1, 2)
+    return rows_RW.reshape(-1, channels, rows_RW.shape[1]).transpose(1, 2)
 
 
 @dataclass(frozen=True)

@@ -242,19 +242,19 @@ def unseen_notes(panel: Panel, features: Features) -> tuple[str, ...]:
     return tuple(notes)
 
 
+def unknown_ahead(panel: Panel, features: Features, h: int) -> tuple[str, ...]:
+    """Return the future covariates that `panel` does not know over the horizon."""
+    known = panel.covariates or Covariates({}, {})
+    return tuple(column.name for column in features.of_kind("future") if known.steps_ahead(column.name) < h)
+
+
 def check_ahead(panel: Panel, features: Features, h: int) -> None:
     """Refuse to forecast where a future covariate is not known over the horizon.
 
     Raises:
         DataError: names the covariates.
     """
-    covariates = panel.covariates
-    lacking = [
-        column.name
-        for column in features.of_kind("future")
-        if covariates is None or covariates.steps_ahead(column.name) < h
-    ]
-    if lacking:
+    if lacking := unknown_ahead(panel, features, h):
         steps = f"the next {h} {panel.freq.points}" if h > 1 else "the next step"
         raise DataError(
             f"The model reads {', '.join(map(repr, lacking))} over {steps}, which the table of the past does not hold. "

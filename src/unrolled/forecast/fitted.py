@@ -184,7 +184,7 @@ def held_out_windows(panel: Panel, config: Config) -> Places:
 
 def _truth(panel: Panel, windows: Places, config: Config) -> NDArray[np.float64]:
     """Return the (M, h) values that came after each window, NaN where missing."""
-    return panel.values[windows.positions[:, None] + np.arange(config.h)]
+    return np.asarray(panel.values[windows.positions[:, None] + np.arange(config.h)])
 
 
 def channels_together(panel: Panel, config: Config) -> int:

@@ -18,9 +18,9 @@ from unrolled.forecast.ensemble import described, ensemble_configs
 from unrolled.forecast.features import layout_of, learn_features
 from unrolled.forecast.fitted import (
     Fitted,
+    Gatherers,
     Member,
     PointsNeeded,
-    gatherer,
     held_out_errors,
     held_out_points,
     resolve,
@@ -122,7 +122,7 @@ class _Work:
         return Member(config, network.eval(), done.log)
 
     def _train(self, config: Config, number: int, state: State | None, before: Sequence[Member]) -> Member:
-        gather, held = gatherer(self.panel, config, self.features, self.transform), held_out_points(self.panel, config)
+        gather, held = self._gatherers(config), held_out_points(self.panel, config)
         windows = training_windows(self.panel, window(config), config.h, held).each(gather.channels)
         judged = validation_windows(self.panel, config.h, held).each(gather.channels)
         validation = validation_batch(judged, gather, config)
@@ -136,6 +136,10 @@ class _Work:
             )
         self.watcher.end(log)
         return Member(config, network, log)
+
+    @functools.cached_property
+    def _gatherers(self) -> Gatherers:
+        return Gatherers(self.panel, self.features, self.transform)
 
     def _fresh(self, config: Config, number: int) -> Network:
         network = build(config, layout_of(self.features, config))

@@ -12,17 +12,18 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 import numpy as np
 
 from unrolled.data.panel import Panel
-from unrolled.data.table import MinLength, read_panel
-from unrolled.errors import DataError, NotFittedError
+from unrolled.errors import NotFittedError
 from unrolled.forecast import artifact
 from unrolled.forecast.backtest import Backtest, Plan, backtest
 from unrolled.forecast.config import Config
 from unrolled.forecast.ensemble import ended_badly, ending
+from unrolled.forecast.features import unknown_ahead
 from unrolled.forecast.fitted import Fitted, Forecast, LastWindows, PointsNeeded
 from unrolled.forecast.fitting import fit_panel
 from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns
 from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.progress import Reporter, reporter
+from unrolled.forecast.reading import panel_to_forecast, panel_to_train, refuse_other_series
 from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
 from unrolled.forecast.scores import Scores
 from unrolled.forecast.streaming import ForecastStream
@@ -146,24 +147,27 @@ class Forecaster:
         checkpoints = checkpoints_in(checkpoint, checkpoint_every, resume)
         panel = self.read(source)
         if start is not None:
-            _refuse_other_frequency(panel, start)
+            refuse_other_series(panel, start)
         with reporter(self._given.verbose) as report, opened(log, resume) as logs:
             _say_notes(report, source, panel)
             self._fitted = self._train(report, panel, "fit", logs, checkpoints, start)
         self._panel, self._shown, self._forecast = panel, panel, None
         return self
 
-    def predict(self, source: Table | None = None, level: Sequence[float] | None = None) -> Any:
+    def predict(
+        self, source: Table | None = None, level: Sequence[float] | None = None, *, future: Table | None = None
+    ) -> Any:
         """Forecast the h steps after the end of every series.
 
         Args:
             source: series to forecast; default: those of `fit`. Others than those of `fit` are fine, at
                 the same frequency.
             level: intervals wanted, in per cent, such as [80, 95].
+            future: table of the future covariates: a row for each series and each of the h times to come.
 
         Returns:
-            A table of the input's kind: unique_id, ds, then the forecast under the cell's name (LSTM)
-            and each level's ends (LSTM-lo-80, LSTM-hi-80).
+            A table of the input's kind: unique_id, ds, with several targets target, then the forecast under the
+            cell's name (LSTM) and each level's ends (LSTM-lo-80, LSTM-hi-80).
 
         Raises:
             DataError: lists everything wrong with the table.
@@ -171,7 +175,7 @@ class Forecaster:
             NotFittedError: nothing was fitted, or a loaded model was given no table.
         """
         fitted = self._need_fitted()
-        panel = self._need_panel() if source is None else self._read_like(source, fitted)
+        panel = self._to_forecast(source, fitted, future)
         forecast = fitted.forecast(panel, level)
         self._shown, self._forecast = panel, forecast
         return as_frame(panel, forecast_columns(panel, forecast, self.config.name))
@@ -200,8 +204,9 @@ class Forecaster:
                 window that slides. Default: all points before the cutoff, a window that expands.
 
         Returns:
-            A table of the input's kind, a row for each observed point: unique_id, ds, cutoff, y, the
-            model, its intervals, Naive, SeasonalNaive, Drift.
+            A table of the input's kind, a row for each observed point: unique_id, ds, with several targets target,
+            then cutoff, y, the model, its intervals, Naive, SeasonalNaive, Drift. Series of which nothing is known
+            before the first cutoff are left out; `notes` name them.
 
         Raises:
             DataError, ConfigError: list everything wrong with the table or the arguments.
@@ -209,7 +214,7 @@ class Forecaster:
         config = self._given
         plan = Plan(n_windows, config.h if step_size is None else step_size, refit, train_size)
         refuse_levels(level, config)
-        panel = self.read(source, next(plan.kept_back(config.h)), train_size)
+        panel = plan.testable(self.read(source, next(plan.kept_back(config.h)), train_size), config)
         with reporter(config.verbose) as report:
             _say_notes(report, source, panel)
             self._backtest = backtest(panel, config, plan, level, functools.partial(self._train, report))
@@ -238,26 +243,35 @@ class Forecaster:
     def result(self) -> ForecastResult:
         """Return what `plot` draws, as plain numpy arrays."""
         panel = self._shown or self._need_panel()
-        if self._forecast is None and self._fitted is not None:
-            self._shown, self._forecast = panel, self._fitted.forecast(panel)
+        fitted, tested = self._fitted, self._backtest is not None
+        # A backtest alone is a picture too, where nobody has said what is known of the future.
+        if (
+            fitted
+            and self._forecast is None
+            and not (tested and unknown_ahead(panel, fitted.features, fitted.config.h))
+        ):
+            self._shown, self._forecast = panel, fitted.forecast(panel)
         forecast = self._forecast
         drawn = range(min(len(panel), MOST_SERIES))
         series = tuple(_series_result(panel, forecast, self._backtest, number) for number in drawn)
         return ForecastResult(self.config.name, series, len(panel), self._headline(panel))
 
-    def last_windows(self, source: Table | None = None, most: int | None = None) -> LastWindows:
+    def last_windows(
+        self, source: Table | None = None, most: int | None = None, future: Table | None = None
+    ) -> LastWindows:
         """Return what the network reads to forecast what comes next: the last window of every series.
 
         Args:
             source: as for `predict`.
             most: of more series than that, so many evenly spaced ones. Default: all.
+            future: as for `predict`.
 
         Raises:
             DataError: lists everything wrong with the table.
             NotFittedError: nothing was fitted, or a loaded model was given no table.
         """
         fitted = self._need_fitted()
-        panel = self._need_panel() if source is None else self._read_like(source, fitted)
+        panel = self._to_forecast(source, fitted, future)
         count = len(panel) if most is None else min(most, len(panel))
         return fitted.last_windows(panel, np.linspace(0, len(panel) - 1, count).round().astype(np.int64))
 
@@ -272,7 +286,7 @@ class Forecaster:
             NotFittedError: nothing was fitted, or a loaded model was given no table.
         """
         fitted = self._need_fitted()
-        return ForecastStream(fitted, self._need_panel() if source is None else self._read_like(source, fitted))
+        return ForecastStream(fitted, self._to_forecast(source, fitted))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the trained model as a folder: config.json, weights.safetensors, card.md.
@@ -312,20 +326,11 @@ class Forecaster:
         Raises:
             DataError: lists everything wrong with the table.
         """
-        needed = PointsNeeded(self._given, kept_back, train_size)
-        return self._read(source, needed, needed.needed_for)
+        return panel_to_train(source, self._given, PointsNeeded(self._given, kept_back, train_size))
 
-    def _read(self, source: Table, min_length: int | MinLength, needed_for: str = "one window") -> Panel:
-        if isinstance(source, Panel):
-            return source
-        columns = {name: getattr(self._given, name) for name in ("id_col", "time_col", "target_col", "freq")}
-        return read_panel(source, **columns, min_length=min_length, min_length_for=needed_for)
-
-    def _read_like(self, source: Table, fitted: Fitted) -> Panel:
-        """Read series to forecast with a model that was trained on others."""
-        panel = self._read(source, fitted.longest_window)
-        _refuse_other_frequency(panel, fitted)
-        return panel
+    def _to_forecast(self, source: Table | None, fitted: Fitted, future: Table | None = None) -> Panel:
+        """Return the series of a table, or those of `fit`, with what is known of the horizon."""
+        return panel_to_forecast(self._need_panel() if source is None else source, self._given, fitted, future)
 
     def _train(
         self,
@@ -372,14 +377,6 @@ class Forecaster:
         return f"{ahead}; its backtest {compared}" if compared else ahead
 
 
-def _refuse_other_frequency(panel: Panel, fitted: Fitted) -> None:
-    if panel.freq != fitted.freq:
-        raise DataError(
-            f"The model was trained on {fitted.freq.name} series; these are {panel.freq.name}. "
-            "Give series at the model's frequency, or fit a model on these."
-        )
-
-
 def _say_notes(report: Reporter, source: Table, panel: Panel) -> None:
     """Tell what was found in a table; whoever gives a panel has read it, and its notes, before."""
     for note in panel.notes if panel is not source else ():
@@ -389,7 +386,7 @@ def _say_notes(report: Reporter, source: Table, panel: Panel) -> None:
 def _series_result(panel: Panel, forecast: Forecast | None, backtest: Backtest | None, number: int) -> SeriesResult:
     whole = slice(panel.offsets[number], panel.offsets[number + 1])
     return SeriesResult(
-        name=str(panel.ids[number]),
+        name=str(panel.names[number]),
         times=panel.times[whole],
         values=panel.values[whole],
         forecast=_ahead(panel, forecast, number) if forecast is not None else None,
@@ -404,9 +401,11 @@ def _ahead(panel: Panel, forecast: Forecast, number: int) -> Segment:
 
 def _past_forecasts(panel: Panel, backtest: Backtest | None, number: int) -> tuple[Segment, ...]:
     """Return what the backtest had forecast for one series of `panel`."""
-    if backtest is None or panel.ids[number] not in backtest.ids:
+    rows = np.flatnonzero(backtest.ids == panel.ids[number]) if backtest is not None else np.zeros(0)
+    if backtest is None or not len(rows):
         return ()
-    row, values = np.flatnonzero(backtest.ids == panel.ids[number])[0], backtest.forecasts[backtest.model]
+    # Of several targets each is a row, in the same order in both.
+    row, values = rows[number % panel.n_channels], backtest.forecasts[backtest.model]
     return tuple(
         Segment(
             backtest.times[window, row],

@@ -19,9 +19,13 @@ from unrolled.forecast.scores import band_columns
 
 
 def forecast_columns(panel: Panel, forecast: Forecast, model: str) -> dict[str, NDArray[Any]]:
-    """Return the columns of a forecast: unique_id, ds, MODEL, MODEL-lo-80, MODEL-hi-80, ..."""
+    """Return the columns of a forecast: unique_id, ds, MODEL, MODEL-lo-80, MODEL-hi-80, ...
+
+    With several targets a column names that of each row.
+    """
     h = forecast.values.shape[1]
     columns = {"unique_id": np.repeat(panel.ids, h), "ds": panel.future_times(h).ravel()}
+    columns |= {name: np.repeat(targets, h) for name, targets in _targets(panel).items()}
     values = {model: forecast.values, **band_columns(forecast.bands, model)}
     return columns | {name: array.ravel() for name, array in values.items()}
 
@@ -35,6 +39,7 @@ def backtest_columns(panel: Panel, backtest: Backtest) -> dict[str, NDArray[Any]
     columns = {
         "unique_id": np.broadcast_to(panel.ids[None, :, None], (K, S, h)),
         "ds": backtest.times,
+        **{name: np.broadcast_to(targets[None, :, None], (K, S, h)) for name, targets in _targets(panel).items()},
         "cutoff": np.broadcast_to(backtest.cutoffs[:, :, None], (K, S, h)),
         "y": backtest.actual,
         **_model_first(backtest),
@@ -42,6 +47,11 @@ def backtest_columns(panel: Panel, backtest: Backtest) -> dict[str, NDArray[Any]
     by_series = {name: array.swapaxes(0, 1).ravel() for name, array in columns.items()}
     observed = ~np.isnan(by_series["y"])
     return {name: array[observed] for name, array in by_series.items()}
+
+
+def _targets(panel: Panel) -> dict[str, NDArray[Any]]:
+    """Return the (S,) target of each series as a column; none where there is but one."""
+    return {"target": np.tile(np.array(panel.channels), len(panel.item_ids))} if panel.channels else {}
 
 
 def _model_first(backtest: Backtest) -> dict[str, NDArray[Any]]:
