@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Bool, Float64
+from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 Past = Float64[Tensor, "N T"]
@@ -46,7 +46,7 @@ def divisible(location_N1: PerWindow, scale_N1: PerWindow) -> tuple[PerWindow, P
 
 
 def _none(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
-    zeros_N1 = past_NT.new_zeros(len(past_NT), 1)
+    zeros_N1 = past_NT.new_zeros(past_NT.shape[0], 1)
     return zeros_N1, zeros_N1 + 1
 
 
@@ -58,11 +58,19 @@ def _standard(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, Per
 
 
 def _robust(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
-    known_NT = torch.where(seen_NT, past_NT, float("nan"))
-    shares = past_NT.new_tensor([0.25, 0.5, 0.75])
-    low_N1, median_N1, high_N1 = torch.nanquantile(known_NT, shares, dim=1, keepdim=True)
+    # Not by nanquantile: what PyTorch exports of it gives other numbers in ONNX Runtime.
+    rising_NT = torch.where(seen_NT, past_NT, float("inf")).sort(dim=1).values
+    last_N1 = (seen_NT.sum(1, keepdim=True) - 1).clamp(min=0)
+    low_N1, median_N1, high_N1 = (_at_share(rising_NT, last_N1, share) for share in (0.25, 0.5, 0.75))
     spread_N1 = (high_N1 - low_N1) / 1.349  # a normal's interquartile range in standard deviations
-    return median_N1.nan_to_num(0.0), spread_N1
+    return median_N1.nan_to_num(0.0, posinf=0.0), spread_N1
+
+
+def _at_share(rising_NT: Past, last_N1: Int64[Tensor, "N 1"], share: float) -> PerWindow:
+    """Return the value at this share of the way from each row's first to its last, on a line between two neighbours."""
+    place_N1 = share * last_N1.double()
+    below_N1, above_N1 = (rising_NT.gather(1, at.long()) for at in (place_N1.floor(), place_N1.ceil()))
+    return torch.lerp(below_N1, above_N1, place_N1.frac())
 
 
 def _last(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:

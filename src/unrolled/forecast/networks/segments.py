@@ -86,7 +86,7 @@ class Segments(Network):
 
     def _queries(self, told: Inputs) -> Float[Tensor, "N m H"]:
         """Return what asks for each piece of the horizon: its place, and what is known of it."""
-        places_NmH = self.places.expand(len(told.past_NTF), -1, -1)
+        places_NmH = self.places.expand(told.past_NTF.shape[0], -1, -1)
         if self.ahead is None:
             return places_NmH
         return places_NmH + self.ahead(self._cut(beside_horizon(told), at_the_front=False))
