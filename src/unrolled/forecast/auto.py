@@ -68,8 +68,10 @@ class _Choosing:
         config, season = self.config, self.config.season or 1
         self.fill("", loss="student_t" if config.network == "deepar" else "mae")
         only_steps = config.decoder == "recursive" or config.pooling == "attention"
-        if season == 1 or only_steps:
-            self.fill("no season to cut the window by" if not only_steps else "what was asked is of this network", network="steps")
+        if only_steps:
+            self.fill("the decoder or pooling that was asked for is its", network="steps")
+        elif season == 1:
+            self.fill("there is no season to cut windows by", network="steps")
         elif self._longest() < 3 * season + config.h:
             self.fill("the series have too few seasons to cut windows by", network="steps")
         else:

@@ -38,6 +38,7 @@ class Poisson(DistributionLoss):
     """Poisson's distribution: its mean, which is its variance too."""
 
     outputs = 1
+    locations = 0
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood of the counts."""
@@ -72,6 +73,7 @@ class NegativeBinomial(DistributionLoss):
     """
 
     outputs = 2
+    locations = 0
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood of the counts."""

@@ -46,6 +46,7 @@ class Tweedie(DistributionLoss):
     """The compound of Poisson and gamma of power 1.5: its mean and its dispersion, which the network gives."""
 
     outputs = 2
+    locations = 0
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood; at 0 that of a lump, elsewhere that of a density."""
