@@ -51,7 +51,11 @@ class Loss(ABC):
         return forecast * scale[..., None] + location[..., None]
 
     def __call__(self, forecast: Forecasts, batch: Batch) -> Tensor:
-        """Return the mean cost over observed steps; a batch with nothing observed costs 0 and has no gradient."""
+        """Return the mean cost over observed steps; a batch with nothing observed costs 0 and has no gradient.
+
+        A forecast of more steps than the horizon's is of the window's last ones besides.
+        """
+        batch = batch.to_forecast(forecast.shape[1])
         batch = batch.to_forecast(forecast.shape[1])
         # A missing target is a filled value here, never NaN: 0 x NaN would poison the sum and its gradient.
         observed_Rh = batch.observed_Rh
