@@ -168,11 +168,10 @@ def test_the_window_is_chosen_from_horizon_and_season() -> None:
     assert Forecaster(h=3, **quick).config.input_size is None
 
 
-def test_series_shorter_than_the_chosen_window_are_named() -> None:
+def test_only_tables_without_any_series_of_the_chosen_window_are_refused() -> None:
     frame = wave_frame(2, 80)
-    short = frame[(frame.unique_id == "s0") | (frame.ds < "2024-01-20")]
-    with pytest.raises(DataError, match=r"one window of 30 points: .s1. \(19\)"):
-        Forecaster(h=10, **QUICK).fit(short)
+    with pytest.raises(DataError, match=r"2 series shorter than one window of 30 points: .s0. \(19\), .s1. \(19\)"):
+        Forecaster(h=10, input_size=20, **QUICK).fit(frame[frame.ds < "2024-01-20"])
 
 
 def test_a_wrong_table_is_refused_before_any_training(monkeypatch: pytest.MonkeyPatch) -> None:

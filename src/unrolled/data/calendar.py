@@ -14,7 +14,7 @@ from unrolled.data.frames import TableKind
 from unrolled.data.frequency import Frequency
 from unrolled.errors import ConfigError, did_you_mean
 
-Times = NDArray[np.datetime64]
+Times = np.ndarray
 Share = NDArray[np.float64]
 
 AT_ONCE = 1 << 20
@@ -129,29 +129,29 @@ class Holidays:
         Of steps of several days it is those of the step, which begins with its time; a month called by its last day
         ends with it.
         """
-        first, last = _days(times, freq)
-        dates = self._dates(first.min() - 1, last.max() + 1)
-        lengths = last - first
-        for shift in (0, -1, 1):
-            begin = first + shift * lengths
-            found = np.searchsorted(dates, begin + lengths) - np.searchsorted(dates, begin)
-            yield found.astype(np.float32)
+        spans = [_days(times, shift, freq) for shift in (0, -1, 1)]
+        dates = self._dates(int(min(first.min() for first, _ in spans)), int(max(end.max() for _, end in spans)))
+        for first, end in spans:
+            yield (np.searchsorted(dates, end) - np.searchsorted(dates, first)).astype(np.float32)
 
     def _dates(self, first: int, last: int) -> NDArray[np.int64]:
-        """Return the holidays from one day to another and a year around, as rising days since 1970."""
-        begin, end = (np.datetime64(int(day), "D").astype("M8[Y]").astype(int) + 1970 for day in (first, last))
+        """Return the holidays from one day to another, as rising days since 1970, and more around them."""
+        begin, end = (np.datetime64(day, "D").astype("M8[Y]").astype(int) + 1970 for day in (first, last))
+        # One of the next year may be observed in the last days of this one.
         found = self._of(self._country, subdiv=self._part, years=range(int(begin) - 1, int(end) + 2))
         return np.array(sorted(found), dtype="M8[D]").astype(np.int64)
 
 
-def _days(times: Times, freq: Frequency) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return the first day of each time's step, and the one after its last."""
-    day = times.astype("M8[D]").astype(np.int64)
+def _days(times: Times, shift: int, freq: Frequency) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return the first day of the step that is `shift` from each time's, and the one after its last."""
     if freq.unit == "business day" or (freq.unit == "microsecond" and freq.step < 2 * 86_400_000_000):
+        day = times.astype("M8[D]").astype(np.int64) + shift
         return day, day + 1
+    begin, end = (freq.advance(times, shift + k).astype("M8[D]").astype(np.int64) for k in (0, 1))
     if freq.unit == "month" and freq.day == 31:
-        return freq.advance(times, -1).astype("M8[D]").astype(np.int64) + 1, day + 1
-    return day, freq.advance(times, 1).astype("M8[D]").astype(np.int64)
+        before = freq.advance(times, shift - 1).astype("M8[D]").astype(np.int64)
+        return before + 1, begin + 1
+    return begin, end
 
 
 def _place(code: str, known: dict[str, list[str]]) -> tuple[str, str | None]:

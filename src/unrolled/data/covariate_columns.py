@@ -82,9 +82,7 @@ def read_covariate(
     return _texts(column, name, problems) if as_texts else _numbers(column, name, source.where, problems)
 
 
-_CALENDAR = (
-    " calendar='auto' makes features of the time column; of another one, make numbers first, such as days since."
-)
+_CALENDAR = " calendar='auto' makes features of the time column; of another one make numbers, such as days since then."
 
 
 def _instead(kind: Any) -> str:
@@ -92,14 +90,23 @@ def _instead(kind: Any) -> str:
 
 
 def _all_numbers(column: Any) -> bool:
-    texts = pc.utf8_trim_whitespace(column)
+    texts = _as_digits(column)
     right = pc.and_(pc.match_substring_regex(texts, _NUMBER_NOT_CODE), pc.match_substring_regex(texts, r"\d"))
     return pc.all(right, min_count=0).as_py() is True
+
+
+def _as_digits(column: Any) -> Any:
+    """Return texts with 1 and 0 for true and false, as files and columns of several types have them."""
+    texts = pc.utf8_trim_whitespace(column)
+    lower, one, zero = pc.utf8_lower(texts), *(pa.scalar(digit, type=texts.type) for digit in "10")
+    return pc.if_else(pc.equal(lower, "true"), one, pc.if_else(pc.equal(lower, "false"), zero, texts))
 
 
 def _numbers(column: Any, name: str, where: Where, problems: Problems) -> ColumnRead | None:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
+    elif is_text(column.type):
+        column = _as_digits(column)
     numbers = read_numbers(column, name, where, problems)
     return None if numbers is None else ColumnRead(name, compact(numbers), None)
 

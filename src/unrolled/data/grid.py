@@ -269,7 +269,7 @@ def _completed(rows: Rows, positions: np.ndarray, freq: Frequency, problems: Pro
     points, given = int(offsets[-1]), len(positions)
     if points == given:
         return Grid(freq, offsets, rows.times.values, None, rows)
-    if points > max(_MOST_POINTS, _MOST_POINTS_A_ROW * given):
+    if too_many_points(points, given):
         problems.add(
             f"The whole grid ({freq.name}) would have {points:,} points for {given:,} rows, nearly all missing. "
             "Is the frequency right, and are the first and last times? Give a longer one as freq=..."
@@ -279,3 +279,8 @@ def _completed(rows: Rows, positions: np.ndarray, freq: Frequency, problems: Pro
     since = np.arange(points) - np.repeat(firsts, lengths)
     times = freq.advance(np.repeat(rows.times.values[rows.offsets[:-1]], lengths), since)
     return Grid(freq, offsets, times, positions + np.repeat(firsts, rows.counts), rows)
+
+
+def too_many_points(points: int, given: int) -> bool:
+    """Return whether a grid would hold so many points for those given that something is wrong with the times."""
+    return points > max(_MOST_POINTS, _MOST_POINTS_A_ROW * given)

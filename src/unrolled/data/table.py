@@ -31,10 +31,10 @@ def read_panel(
     id_col: str | None = None,
     time_col: str | None = None,
     target_col: str | Sequence[str] | None = None,
-    freq: str | int | None = None,
-    static: Sequence[str] = (),
-    past: Sequence[str] = (),
-    future: Sequence[str] = (),
+    freq: str | int | Frequency | None = None,
+    static: str | Sequence[str] = (),
+    past: str | Sequence[str] = (),
+    future: str | Sequence[str] = (),
     learnt: Features | None = None,
     min_length: int | MinLength = 1,
     min_length_for: str = "one window",
@@ -75,8 +75,8 @@ def read_panel(
     """
     problems = Problems()
     opened = open_source(source)
-    of_kind: dict[Kind, Sequence[str]] = {"static": static, "past": past, "future": future}
-    given = {name: kind for kind, names in of_kind.items() for name in names}
+    of_kind: dict[Kind, str | Sequence[str]] = {"static": static, "past": past, "future": future}
+    given = {name: kind for kind, names in of_kind.items() for name in ((names,) if isinstance(names, str) else names)}
     roles: Given = {"id": id_col, "time": time_col, "target": target_col}
     columns = find_columns(opened.head, roles, problems, given)
     parsed = _parse_freq(freq, problems)
@@ -119,9 +119,9 @@ def read_panel(
     )
 
 
-def _parse_freq(freq: str | int | None, problems: Problems) -> Frequency | None:
+def _parse_freq(freq: str | int | Frequency | None, problems: Problems) -> Frequency | None:
     try:
-        return None if freq is None else Frequency.parse(freq)
+        return freq if freq is None or isinstance(freq, Frequency) else Frequency.parse(freq)
     except DataError as error:
         problems.add(str(error))
         return None

@@ -97,9 +97,9 @@ class CovariateTable:
     for the steps to be forecast. static: a row per item. targets: so many series of the panel are one item.
     """
 
-    past_PK: Float32[Tensor, "P K"]
-    known_RK: Float32[Tensor, "R K"]
-    static_IK: Float32[Tensor, "I K"]
+    past_PK: Float32[Tensor, "P past"]
+    known_RK: Float32[Tensor, "R known"]
+    static_IK: Float32[Tensor, "I static"]
     targets: int = 1
 
 
