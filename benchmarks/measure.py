@@ -6,6 +6,7 @@ import csv
 import os
 import platform
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
 
@@ -41,13 +42,27 @@ def _processor() -> str:
 
 def write(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
     """Write rows, each with the machine it was measured on, to results/NAME.csv."""
+    return _write(name, [{**row, **machine()} for row in rows])
+
+
+def keep(name: str, rows: Sequence[Mapping[str, object]], keys: Sequence[str]) -> Path:
+    """Write rows to results/NAME.csv as `write` does, in place of those with the same keys; the others stay."""
+    path = RESULTS / f"{name}.csv"
+    with path.open(newline="", encoding="utf-8") if path.exists() else nullcontext([]) as file:
+        before = list(csv.DictReader(file))
+    new = {tuple(str(row[key]) for key in keys) for row in rows}
+    others = [row for row in before if tuple(row[key] for key in keys) not in new]
+    return _write(name, [*others, *({**row, **machine()} for row in rows)])
+
+
+def _write(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
     path = RESULTS / f"{name}.csv"
     path.parent.mkdir(exist_ok=True)
-    full = [{**row, **machine()} for row in rows]
+    columns = dict.fromkeys(column for row in rows for column in row)
     with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(full[0]), lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(full)
+        writer.writerows(rows)
     return path
 
 
