@@ -6,7 +6,7 @@ Shapes: K cutoffs, S series, h horizon.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,11 +17,13 @@ from unrolled.errors import ConfigError, Problems
 from unrolled.forecast.baselines import baselines
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import Fitted, PointsNeeded, refuse_scarce_levels
-from unrolled.forecast.intervals import Bands
+from unrolled.forecast.intervals import Bands, Quantiles
 from unrolled.forecast.reading import with_a_past
 from unrolled.forecast.scores import Scores, average, score_window
 
 FloatArray = NDArray[np.float64]
+_Wanted = tuple[Sequence[float] | None, Sequence[float] | None]
+"""Levels and quantiles, as the user gives them."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Backtest:
 
     ids: (S,) the series. cutoffs: (K, S) last known time of each series. times, actual: (K, S, h).
     forecasts: (K, S, h) by column name, the model first, then the baselines.
-    bands: (K, S, h) lower and upper ends of the model's intervals by level.
+    bands: (K, S, h) lower and upper ends of the model's intervals by level. quantiles: (K, S, h) by share.
     """
 
     model: str
@@ -41,6 +43,7 @@ class Backtest:
     forecasts: dict[str, FloatArray]
     bands: Bands
     scores: Scores
+    quantiles: Quantiles = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -119,20 +122,21 @@ def backtest(
     plan: Plan,
     level: Sequence[float] | None,
     train: Callable[[Panel, str], Fitted],
+    quantiles: Sequence[float] | None = None,
 ) -> Backtest:
     """Run `plan` over `panel`, training as often as it says.
 
     `train` is given what is known before a cutoff and a name for the training.
     """
     plan.check(panel, config)
-    refuse_scarce_levels(plan.known_at(panel, next(plan.kept_back(config.h))), config, level)
+    refuse_scarce_levels(plan.known_at(panel, next(plan.kept_back(config.h))), config, level, quantiles)
     windows: list[_Window] = []
     fitted: Fitted | None = None
     for number, kept_back in enumerate(plan.kept_back(config.h)):
         known = plan.known_at(panel, kept_back)
         if fitted is None or plan.trains_at(number):
             fitted = train(known, f"backtest {number + 1}/{plan.n_windows}")
-        windows.append(_window(panel, kept_back, known, fitted, level))
+        windows.append(_window(panel, kept_back, known, fitted, (level, quantiles)))
     return _joined(windows, config.name, panel.ids)
 
 
@@ -145,19 +149,21 @@ class _Window:
     actual: FloatArray
     forecasts: dict[str, FloatArray]
     bands: Bands
+    quantiles: Quantiles
     scores: Scores
 
 
-def _window(panel: Panel, kept_back: int, known: Panel, fitted: Fitted, level: Sequence[float] | None) -> _Window:
+def _window(panel: Panel, kept_back: int, known: Panel, fitted: Fitted, wanted: _Wanted) -> _Window:
     """Forecast from what is known; MASE's unit is of all the past, the same whatever is known of it."""
     config, past = fitted.config, panel.drop_last(kept_back)
-    forecast = fitted.forecast(known, level)
+    forecast = fitted.forecast(known, *wanted)
     assert config.season is not None, "a fitted model's settings are resolved"
     forecasts = {config.name: forecast.values, **baselines(known, config.h, config.season)}
     at = _following(panel, past, config.h)
-    scores = score_window(past, panel.values[at], forecasts, forecast.bands, config.name, config.season)
+    bands, quantiles = forecast.bands, forecast.quantiles
+    scores = score_window(past, panel.values[at], forecasts, bands, config.name, config.season, quantiles)
     last = past.offsets[1:] - 1
-    return _Window(past.times[last], panel.times[at], panel.values[at], forecasts, forecast.bands, scores)
+    return _Window(past.times[last], panel.times[at], panel.values[at], forecasts, bands, quantiles, scores)
 
 
 def _following(panel: Panel, past: Panel, h: int) -> NDArray[np.int64]:
@@ -182,5 +188,6 @@ def _joined(windows: list[_Window], model: str, ids: NDArray[Any]) -> Backtest:
             )
             for level in first.bands
         },
+        quantiles={share: np.stack([window.quantiles[share] for window in windows]) for share in first.quantiles},
         scores=average([window.scores for window in windows]),
     )

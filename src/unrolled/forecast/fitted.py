@@ -5,8 +5,8 @@ Shapes: S series, h horizon, Q outputs per step, M held-out windows, E networks 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -23,9 +23,19 @@ from unrolled.forecast.auto import Choice, choose
 from unrolled.forecast.batch import Batch, CovariateTable, Gatherer
 from unrolled.forecast.config import Config
 from unrolled.forecast.features import check_ahead, covariate_table
-from unrolled.forecast.intervals import Bands, HeldOutErrors, check_levels, conformal_bands, quantile_bands
+from unrolled.forecast.intervals import (
+    NOTHING,
+    Bands,
+    HeldOutErrors,
+    Quantiles,
+    Wanted,
+    check_levels,
+    conformal,
+    independent_counts,
+)
 from unrolled.forecast.losses import loss_of
 from unrolled.forecast.networks import Network
+from unrolled.forecast.said import PATHS, Said, forecast_of, hear, quantiles_of, samples_of
 from unrolled.forecast.training.log import TrainingLog
 from unrolled.forecast.transforms import Transform
 
@@ -35,10 +45,11 @@ SERIES_AT_ONCE = 1024
 
 @dataclass(frozen=True)
 class Forecast:
-    """(S, h) forecasts in the units of the data, and their bands by level."""
+    """(S, h) forecasts in the units of the data, their bands by level, and their quantiles by share."""
 
     values: NDArray[np.float64]
     bands: Bands
+    quantiles: Quantiles = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,20 +117,25 @@ class Fitted:
         """How many past steps the network that sees most of them sees."""
         return max(window(member.config) for member in self.members)
 
-    def forecast(self, panel: Panel, level: Sequence[float] | None = None) -> Forecast:
+    def forecast(
+        self, panel: Panel, level: Sequence[float] | None = None, quantiles: Sequence[float] | None = None
+    ) -> Forecast:
         """Forecast the h steps after the end of every series of `panel`."""
-        levels = check_levels(level, self.config, self.errors)
+        wanted = check_levels(level, self.config, self.errors, quantiles)
         check_ahead(panel, self.features, self.config.h)
         gatherers = Gatherers(panel, self.features, self.transform)
-        parts = [self._forecast_some(gatherers, some, levels) for some in _portions(panel)]
-        bands = {
-            one: (
-                np.concatenate([part.bands[one][0] for part in parts]),
-                np.concatenate([part.bands[one][1] for part in parts]),
-            )
-            for one in parts[0].bands
-        }
-        return Forecast(np.concatenate([part.values for part in parts]), bands)
+        parts = [self.reading(said_by(self.members, gatherers, ends), wanted) for ends in _last_places(panel)]
+        return joined(parts)
+
+    def sample(self, panel: Panel, count: int, seed: int) -> NDArray[np.float64]:
+        """Return (S, h, M) values drawn of the h steps after the end of every series, in the units of the data."""
+        check_ahead(panel, self.features, self.config.h)
+        gatherers, generator = Gatherers(panel, self.features, self.transform), torch.Generator().manual_seed(seed)
+        parts = [
+            samples_of(said_by(self.members, gatherers, ends, count, generator), count, generator)
+            for ends in _last_places(panel)
+        ]
+        return self.transform.inverse(np.concatenate(parts))
 
     def last_windows(self, panel: Panel, series: NDArray[np.int64]) -> LastWindows:
         """Return what the network reads of these series of `panel`, by their numbers, to forecast what comes next."""
@@ -127,21 +143,34 @@ class Fitted:
         gather = gatherer(panel, self.config, self.features, self.transform)
         return LastWindows(self, panel, series, gather(series, panel.offsets[1:][series], h=0))
 
-    def _forecast_some(self, gatherers: Gatherers, series: NDArray[np.int64], levels: Sequence[float]) -> Forecast:
-        windows = Places(series, gatherers.panel.offsets[1:][series])
-        outputs_RhQ, scale_R1 = outputs_of(self.members, gatherers, windows)
-        return self.reading(outputs_RhQ, scale_R1, levels)
+    def reading(self, said: Sequence[Said], wanted: Wanted = NOTHING) -> Forecast:
+        """Return what the networks say of some windows in the units of the data."""
+        undo, shares = self.transform.inverse, wanted.shares
+        errors = self.errors if conformal(self.config) else None
+        found = undo(quantiles_of(said, shares, errors)) if shares else None
+        by_share = {} if found is None else {share: found[..., number] for number, share in enumerate(shares)}
+        return Forecast(undo(forecast_of(said)), *wanted.pick(by_share))
 
-    def reading(self, outputs_RhQ: Tensor, scale_R1: Tensor, levels: Sequence[float]) -> Forecast:
-        """Return what the networks' outputs, as `ensemble_outputs` gives them, say in the units of the data."""
-        values_Rh = loss_of(self.config).point(outputs_RhQ).numpy()
-        if self.config.loss == "quantile":
-            bands = quantile_bands(outputs_RhQ.numpy(), levels, self.config)
-        else:
-            assert self.errors is not None or not levels, "levels are checked"
-            bands = conformal_bands(values_Rh, scale_R1.numpy(), levels, self.errors) if self.errors else {}
-        undo = self.transform.inverse
-        return Forecast(undo(values_Rh), {one: (undo(low), undo(high)) for one, (low, high) in bands.items()})
+
+def joined(parts: Sequence[Forecast]) -> Forecast:
+    """Return forecasts of some series and of others as one."""
+    first = parts[0]
+    return Forecast(
+        np.concatenate([part.values for part in parts]),
+        {
+            level: (
+                np.concatenate([part.bands[level][0] for part in parts]),
+                np.concatenate([part.bands[level][1] for part in parts]),
+            )
+            for level in first.bands
+        },
+        {share: np.concatenate([part.quantiles[share] for part in parts]) for share in first.quantiles},
+    )
+
+
+def _last_places(panel: Panel) -> Iterator[Places]:
+    """Yield the ends of the series, some at a time."""
+    return (Places(some, panel.offsets[1:][some]) for some in _portions(panel))
 
 
 def _portions(panel: Panel) -> list[NDArray[np.int64]]:
@@ -155,7 +184,9 @@ def _portions(panel: Panel) -> list[NDArray[np.int64]]:
     ]
 
 
-def refuse_scarce_levels(panel: Panel, config: Config, level: Sequence[float] | None) -> None:
+def refuse_scarce_levels(
+    panel: Panel, config: Config, level: Sequence[float] | None, quantiles: Sequence[float] | None = None
+) -> None:
     """Refuse levels that training on `panel` would leave too few held-out errors for, before it is done.
 
     Raises:
@@ -164,7 +195,8 @@ def refuse_scarce_levels(panel: Panel, config: Config, level: Sequence[float] | 
     config = resolve(config, panel).config
     found = held_out_windows(panel, config)
     errors = None if not len(found.series) else HeldOutErrors(_truth(panel, found, config))
-    check_levels(level, config, errors if errors is not None and not np.isnan(errors.errors).all() else None)
+    known = errors if errors is not None and not np.isnan(errors.errors).all() else None
+    check_levels(level, config, known, quantiles)
 
 
 def held_out_points(panel: Panel, config: Config) -> NDArray[np.int64]:
@@ -239,6 +271,7 @@ class Gatherers:
 
     def __init__(self, panel: Panel, features: Features, transform: Transform) -> None:
         self.panel, self.features = panel, features
+        transform.refuse(panel)
         self._values = torch.from_numpy(transform.forward(panel.values))
         self._offsets = torch.from_numpy(panel.offsets)
         self._covariates: CovariateTable | None = None
@@ -268,48 +301,39 @@ def gatherer(panel: Panel, config: Config, features: Features, transform: Transf
     return Gatherers(panel, features, transform)(config)
 
 
-@torch.inference_mode()
-def decode(network: Network, batch: Batch) -> Tensor:
-    """Return (R, h, Q) outputs in the units of the data; quantiles never cross, since they are sorted."""
-    return batch.unscaled(network(batch.inputs)).sort(dim=2).values.cpu()
+def median_of(outputs: Sequence[Tensor]) -> Tensor:
+    """Return the median of the networks' (R, h, Q) outputs, where these are values themselves."""
+    return torch.stack(list(outputs)).quantile(0.5, dim=0) if len(outputs) > 1 else outputs[0]
 
 
-def ensemble_outputs(
-    members: Sequence[Member], panel: Panel, windows: Places, features: Features, transform: Transform
-) -> tuple[Tensor, Tensor]:
-    """Return the median of the networks' (R, h, Q) outputs, in the transformed units, and the (R, 1) scales."""
-    return outputs_of(members, Gatherers(panel, features, transform), windows)
-
-
-def outputs_of(members: Sequence[Member], gatherers: Gatherers, windows: Places) -> tuple[Tensor, Tensor]:
-    """Return what `ensemble_outputs` does, of a panel of which several portions are looked at."""
-    outputs, scales = [], []
+def said_by(
+    members: Sequence[Member],
+    gatherers: Gatherers,
+    windows: Places,
+    count: int = PATHS,
+    generator: torch.Generator | None = None,
+) -> list[Said]:
+    """Return what each network says of the windows; `count` and `generator` are of paths that are drawn."""
+    said = []
     for member in members:
-        gather = gatherers(member.config)
+        gather, config = gatherers(member.config), member.config
         firsts = windows.series % gather.channels == 0
         batch = gather(windows.series[firsts], windows.positions[firsts], h=0)
-        outputs.append(decode(member.network, batch))
-        scales.append(batch.scale_R1.cpu())
-    return median_of(outputs), scales[0]
-
-
-def median_of(outputs: Sequence[Tensor]) -> Tensor:
-    """Return the median of the networks' (R, h, Q) outputs."""
-    return torch.stack(list(outputs)).quantile(0.5, dim=0) if len(outputs) > 1 else outputs[0]
+        said.append(hear(member.network, loss_of(config), batch, config.seed, count, generator))
+    return said
 
 
 def held_out_errors(
     members: Sequence[Member], panel: Panel, features: Features, transform: Transform
 ) -> HeldOutErrors | None:
-    """Return the errors that conformal intervals stand on; a quantile network has intervals of its own."""
+    """Return the errors that conformal intervals stand on; None for networks that tell their own."""
     config = members[0].config
     windows = held_out_windows(panel, config)
-    if not len(windows.series) or config.loss == "quantile":
+    if not len(windows.series) or not conformal(config):
         return None
-    outputs_RhQ, scale_R1 = ensemble_outputs(members, panel, windows, features, transform)
-    middle_Rh = loss_of(config).point(outputs_RhQ).numpy()
-    errors = np.abs(transform.forward(_truth(panel, windows, config)) - middle_Rh) / scale_R1.numpy()
-    return None if np.isnan(errors).all() else HeldOutErrors(errors)
+    said = said_by(members, Gatherers(panel, features, transform), windows)
+    errors = np.abs(transform.forward(_truth(panel, windows, config)) - forecast_of(said)) / said[0].scale_R1.numpy()
+    return None if np.isnan(errors).all() else HeldOutErrors(errors, independent_counts(errors, windows.series))
 
 
 def window(config: Config) -> int:

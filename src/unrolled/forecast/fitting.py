@@ -26,6 +26,7 @@ from unrolled.forecast.fitted import (
     resolve,
     window,
 )
+from unrolled.forecast.losses.targets import refuse_targets
 from unrolled.forecast.networks import Network, build
 from unrolled.forecast.training.checkpoint import Checkpoints, Finished, Progress
 from unrolled.forecast.training.draw import batches, validation_batch
@@ -57,6 +58,7 @@ def fit_panel(
     """
     if start is None:
         PointsNeeded(config).check(panel)
+        refuse_targets(panel, config)
         choice = resolve(config, panel)
         configs = ensemble_configs(choice.config, panel.lengths, open_window=config.input_size is None)
         features, transform = learn_features(panel, choice.config), learn_transform(panel, choice.config)

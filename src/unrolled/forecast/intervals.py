@@ -1,13 +1,18 @@
-"""Prediction intervals: from learnt quantiles, or conformal from held-out errors.
+"""Prediction intervals: which can be asked for, and conformal ones from held-out errors.
 
-Shapes: S series, h horizon, Q quantiles, M held-out windows.
+An interval is two quantiles: level 80 goes from that of 0.1 to that of 0.9, so that levels and quantiles give the same
+numbers. A network that learnt quantiles or a distribution tells them itself, see `said`; of any other they are
+read off its errors on points that it was not trained on.
+
+Shapes: S series, h horizon, M held-out windows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -15,10 +20,50 @@ from numpy.typing import NDArray
 
 from unrolled.errors import ConfigError, Problems
 from unrolled.forecast.config import Config
+from unrolled.forecast.losses.choice import DISTRIBUTIONS
+from unrolled.forecast.losses.quantiles import find
+from unrolled.forecast.losses.student import student_quantile
 
 FloatArray = NDArray[np.float64]
 Bands = dict[float, tuple[FloatArray, FloatArray]]
 """(S, h) lower and upper ends by level in per cent."""
+
+Quantiles = dict[float, FloatArray]
+"""(S, h) quantiles by the share below them."""
+
+FEWEST = 2.0
+"""Errors that depend on each other count as at least so many, or the widening by Student's t would know no end."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The levels in per cent and the quantiles that are asked for, each rising."""
+
+    levels: tuple[float, ...] = ()
+    quantiles: tuple[float, ...] = ()
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """All quantiles that it takes, rising."""
+        ends = (tail for level in self.levels for tail in tail_quantiles(level))
+        return tuple(sorted({*self.quantiles, *ends}))
+
+    def pick(self, found: Quantiles) -> tuple[Bands, Quantiles]:
+        """Return the bands and the quantiles that are asked for from those of all `shares`."""
+        bands = {level: (found[low], found[high]) for level in self.levels for low, high in [tail_quantiles(level)]}
+        return bands, {one: found[one] for one in self.quantiles}
+
+
+NOTHING = Wanted()
+
+
+def tail_quantiles(level: float) -> tuple[float, float]:
+    """Return the two quantiles between which `level` per cent lie.
+
+    Rounded, so that 80 asks for the very 0.1 and 0.9 that a user writes.
+    """
+    tail = round((100 - level) / 200, 12)
+    return tail, round(1 - tail, 12)
 
 
 @dataclass(frozen=True)
@@ -26,26 +71,44 @@ class HeldOutErrors:
     """Sizes of the errors on the validation windows, in units of each window's scale.
 
     errors: (M, h) absolute errors; NaN where there was nothing to compare with.
+    counts: (h,) as how many independent ones the errors of each step count; default: each as one.
 
-    Split conformal intervals (Papadopoulos et al. 2002; Lei et al. 2018, with errors normalised by
-    the window's scale): of n errors, the ceil((n + 1) level)-th smallest is the half-width. Each step
-    of the horizon uses its own errors; where one has too few for the level, all steps' errors together.
-    The windows also chose when training stopped, and overlap, so the promise is not exact; a
-    backtest measures what was kept of it.
+    Split conformal intervals (Papadopoulos et al. 2002; Lei et al. 2018, with errors normalised by the window's
+    scale): of n errors, the ceil((n + 1) level)-th smallest is the half-width. Each step of the horizon uses its own
+    errors; where one has too few for the level, all steps' errors together. That promises its level for errors that
+    are independent, and those of windows that overlap are not: where they come to few independent ones, the width is
+    multiplied by how much wider Student's t of so many degrees of freedom is than the normal at that level. Of widths
+    that fall from one step to the next the mean is taken, since errors don't shrink with the horizon but by chance.
+
+    The windows also chose when training stopped, so the promise is not exact; a backtest measures what was kept of it.
     """
 
     errors: FloatArray
+    counts: FloatArray | None = None
 
     def half_widths(self, level: float) -> FloatArray:
         """Return (h,) half-widths in units of a window's scale."""
         pooled = _conformal_quantile(self.errors.ravel(), level)
         each = np.array([_conformal_quantile(step, level) for step in self.errors.T])
-        return np.where(np.isnan(each), pooled, each)
+        return rising(np.where(np.isnan(each), pooled, each) * self._widening(level))
+
+    def shift(self, share: float) -> FloatArray:
+        """Return (h,): how far from the forecast the quantile of a share lies, in units of a window's scale."""
+        if share == 0.5:
+            return np.zeros(self.errors.shape[1])
+        return math.copysign(1.0, share - 0.5) * self.half_widths(round(abs(100 - 200 * share), 9))
 
     def highest_level(self) -> float:
         """Return the highest level in per cent that there are enough errors for."""
         count = int((~np.isnan(self.errors)).sum())
         return 100 * count / (count + 1)
+
+    def _widening(self, level: float) -> FloatArray | float:
+        if self.counts is None:
+            return 1.0
+        share = 0.5 + level / 200
+        wider: FloatArray = student_quantile(share, np.maximum(self.counts, FEWEST)) / NormalDist().inv_cdf(share)
+        return wider
 
 
 def _conformal_quantile(errors: FloatArray, level: float) -> float:
@@ -54,93 +117,148 @@ def _conformal_quantile(errors: FloatArray, level: float) -> float:
     return float(known[rank - 1]) if 1 <= rank <= len(known) else math.nan
 
 
-def refuse_levels(level: Any, config: Config) -> None:
-    """Refuse levels that no training with these settings could give.
+def rising(widths: FloatArray) -> FloatArray:
+    """Return the nearest widths, by their squares, that never fall: neighbours that do are joined in their mean.
+
+    >>> rising(np.array([1.0, 4.0, 2.0, 5.0]))
+    array([1., 3., 3., 5.])
+    """
+    blocks: list[tuple[float, int]] = []
+    for width in widths:
+        blocks.append((float(width), 1))
+        while len(blocks) > 1 and blocks[-2][0] > blocks[-1][0]:
+            (first, n), (second, m) = blocks[-2:]
+            blocks[-2:] = [((first * n + second * m) / (n + m), n + m)]
+    return np.concatenate([np.full(n, width) for width, n in blocks])
+
+
+def independent_counts(errors: FloatArray, series: NDArray[np.int64]) -> FloatArray:
+    """Return (h,): as how many independent ones the errors of each step count.
+
+    Those of one series are as many as there are, divided by one and twice the sum of their autocorrelations, up to the
+    first that is not above 0 (Bartlett 1935; Geyer 1992). Beyond as many windows as the step is ahead, two have no
+    error in common.
+
+    Args:
+        errors: (M, h) sizes of errors, NaN where missing; those of one series in the order of time.
+        series: (M,) of which series each window is.
+    """
+    total: FloatArray = np.sum([_independent(errors[series == one]) for one in np.unique(series)], axis=0)
+    return total
+
+
+def _independent(errors_Nh: FloatArray) -> FloatArray:
+    known_Nh = ~np.isnan(errors_Nh)
+    count_h = known_Nh.sum(0)
+    mean_h = np.where(known_Nh, errors_Nh, 0).sum(0) / np.maximum(count_h, 1)
+    strays_Nh = np.where(known_Nh, errors_Nh - mean_h, 0)
+    variance_h = np.square(strays_Nh).sum(0)
+    sum_h, going_h = np.ones(len(count_h)), variance_h > 0
+    for lag in range(1, min(len(errors_Nh) - 1, errors_Nh.shape[1] + 1)):
+        going_h &= np.arange(1, len(count_h) + 1) >= lag
+        correlation_h = (strays_Nh[lag:] * strays_Nh[:-lag]).sum(0) / np.where(variance_h > 0, variance_h, 1)
+        # Around a mean of few that hang together, correlations come out too small: by about two in count.
+        correlation_h += 2 * (1 - correlation_h) / np.maximum(count_h, 1)
+        going_h &= correlation_h > 0
+        sum_h += 2 * np.where(going_h, correlation_h, 0)
+        if not going_h.any():
+            break
+    return np.where(count_h > 0, np.maximum(count_h / sum_h, 1), 0)
+
+
+def refuse_levels(level: Any, config: Config, quantiles: Any = None) -> Wanted:
+    """Refuse levels and quantiles that no training with these settings could give; return those that are wanted.
 
     Raises:
-        ConfigError: names every level that is no percentage, whose quantiles are not trained, or that needs the
-            held-out errors that val_size=0 leaves out.
+        ConfigError: names every level that is no percentage and every quantile that is no share, that is not trained,
+            or that needs the held-out errors that val_size=0 leaves out.
     """
     problems = Problems()
-    if level is not None and (isinstance(level, str) or not np.iterable(level)):
-        raise ConfigError(f"level is a list of percentages, such as [80, 95]; got {level!r}.")
-    for one in () if level is None else level:
-        if not isinstance(one, int | float | np.integer | np.floating) or not 0 < one < 100:
-            problems.add(f"A level is a percentage between 0 and 100, such as 80; got {one!r}.")
-        elif config.loss == "quantile":
-            _check_learnt(float(one), config, problems)
-        elif config.val_size == 0:
+    wanted = Wanted(
+        _numbers(level, (0, 100), "level", "A level is a percentage between 0 and 100, such as 80", problems),
+        _numbers(quantiles, (0, 1), "quantiles", "A quantile lies between 0 and 1, such as 0.9", problems),
+    )
+    for name, shares in _named(wanted):
+        if config.loss == "quantile":
+            _check_learnt(name, shares, config, problems)
+        elif config.val_size == 0 and conformal(config):
             problems.add(
-                f"level {one:g} needs errors on held-out points, and val_size=0 holds none out. Leave val_size out, "
-                "or use loss='quantile'."
+                f"{name} needs errors on held-out points, and val_size=0 holds none out. Leave val_size out, "
+                "or use loss='quantile' or a distribution such as 'student_t'."
             )
     problems.raise_as(ConfigError, "These intervals can't be given:")
+    return wanted
 
 
-def check_levels(level: Any, config: Config, errors: HeldOutErrors | None) -> tuple[float, ...]:
-    """Return the wanted levels in rising order.
+def check_levels(level: Any, config: Config, errors: HeldOutErrors | None, quantiles: Any = None) -> Wanted:
+    """Return the levels and quantiles that are wanted of a model that was trained so.
 
     Raises:
-        ConfigError: names every level that can't be given.
+        ConfigError: names every one that can't be given.
     """
-    refuse_levels(level, config)
+    wanted = refuse_levels(level, config, quantiles)
     problems = Problems()
-    levels = tuple(sorted(set(np.asarray([] if level is None else level).tolist())))
-    for one in levels if config.loss != "quantile" else ():
-        _check_enough(one, errors, problems)
+    for name, shares in _named(wanted) if conformal(config) else ():
+        _check_enough(name, max(abs(100 - 200 * share) for share in shares), errors, problems)
     problems.raise_as(ConfigError, "These intervals can't be given:")
-    return levels
+    return wanted
 
 
-def _check_learnt(level: float, config: Config, problems: Problems) -> None:
-    available = [f"{100 * (1 - 2 * q):g}" for q in config.quantiles if q < 0.5 and _find(1 - q, config) is not None]
-    right = all(_find(q, config) is not None for q in tail_quantiles(level))
-    problems.check(
-        right,
-        f"level {level:g} needs the quantiles {tail_quantiles(level)[0]:g} and {tail_quantiles(level)[1]:g}, which "
-        f"were not trained; there are levels {', '.join(available)}. Add them to quantiles= and fit again.",
+def conformal(config: Config) -> bool:
+    """Whether intervals stand on held-out errors, since the network itself tells none."""
+    return config.loss not in ("quantile", *DISTRIBUTIONS) and config.network != "deepar"
+
+
+def _numbers(given: Any, ends: tuple[float, float], name: str, what: str, problems: Problems) -> tuple[float, ...]:
+    """Return what is asked for, rising and once each; note what is no number between the ends."""
+    if given is None:
+        return ()
+    if isinstance(given, str) or not np.iterable(given):
+        examples = "percentages, such as [80, 95]" if name == "level" else "shares, such as [0.1, 0.9]"
+        problems.add(f"{name} is a list of {examples}; got {given!r}.")
+        return ()
+    right = []
+    for one in given:
+        if isinstance(one, int | float | np.integer | np.floating) and ends[0] < one < ends[1]:
+            right.append(one.item() if isinstance(one, np.generic) else one)
+        else:
+            problems.add(f"{what}; got {one!r}.")
+    return tuple(sorted(set(right)))
+
+
+def _named(wanted: Wanted) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Yield what is asked for by its name, and the shares that it takes."""
+    for level in wanted.levels:
+        yield f"level {level:g}", tail_quantiles(level)
+    for one in wanted.quantiles:
+        yield f"quantile {one:g}", (one,)
+
+
+def _check_learnt(name: str, shares: Sequence[float], config: Config, problems: Problems) -> None:
+    if all(find(share, config.quantiles) is not None for share in shares):
+        return
+    if len(shares) == 1:
+        trained = ", ".join(f"{one:g}" for one in config.quantiles)
+        problems.add(f"{name} was not trained; there are {trained}. Add it to quantiles= and fit again.")
+        return
+    low, high = shares
+    levels = [
+        f"{100 * (1 - 2 * q):g}" for q in config.quantiles if q < 0.5 and find(1 - q, config.quantiles) is not None
+    ]
+    problems.add(
+        f"{name} needs the quantiles {low:g} and {high:g}, which were not trained; there are levels "
+        f"{', '.join(levels)}. Add them to quantiles= and fit again."
     )
 
 
-def _check_enough(level: float, errors: HeldOutErrors | None, problems: Problems) -> None:
+def _check_enough(name: str, level: float, errors: HeldOutErrors | None, problems: Problems) -> None:
     if errors is None:
         problems.add(
-            f"level {level:g} needs errors on held-out points, and no series could spare any. Use longer series, "
-            "a smaller input_size or h, or loss='quantile'."
+            f"{name} needs errors on held-out points, and no series could spare any. Use longer series, "
+            "a smaller input_size or h, or loss='quantile' or a distribution such as 'student_t'."
         )
     elif errors.highest_level() < level:
         problems.add(
-            f"level {level:g} needs more held-out errors than there are: they reach to level "
-            f"{errors.highest_level():.4g}. Give a larger val_size, or loss='quantile'."
+            f"{name} needs more held-out errors than there are: they reach to level "
+            f"{errors.highest_level():.4g}. Give a larger val_size, or loss='quantile' or a distribution."
         )
-
-
-def tail_quantiles(level: float) -> tuple[float, float]:
-    """Return the two quantiles between which `level` per cent lie."""
-    tail = (100 - level) / 200
-    return tail, 1 - tail
-
-
-def _find(quantile: float, config: Config) -> int | None:
-    near = [i for i, q in enumerate(config.quantiles) if math.isclose(q, quantile, abs_tol=1e-9)]
-    return near[0] if near else None
-
-
-def quantile_bands(forecast_ShQ: FloatArray, levels: Sequence[float], config: Config) -> Bands:
-    """Return the bands that a quantile network's outputs give; `forecast_ShQ` is sorted along Q."""
-    bands: Bands = {}
-    for level in levels:
-        low, high = (_find(q, config) for q in tail_quantiles(level))
-        bands[level] = forecast_ShQ[..., low], forecast_ShQ[..., high]
-    return bands
-
-
-def conformal_bands(
-    forecast_Sh: FloatArray, scale_S1: FloatArray, levels: Sequence[float], errors: HeldOutErrors
-) -> Bands:
-    """Return the forecast plus and minus the held-out errors' quantiles, in each window's scale."""
-    bands: Bands = {}
-    for level in levels:
-        half_Sh = errors.half_widths(level) * scale_S1
-        bands[level] = forecast_Sh - half_Sh, forecast_Sh + half_Sh
-    return bands

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.panel import Panel
-from unrolled.forecast.intervals import Bands
+from unrolled.forecast.intervals import Bands, Quantiles, tail_quantiles
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,6 +34,9 @@ class Scores:
         forecast's mean error over the past. NaN where a metric does not exist, such as MASE for a
         constant past.
     coverage: share in per cent of the observed values inside the model's band, by level.
+    quantile_loss: of the model's quantiles and its bands' ends: twice the pinball loss, over the size of the values,
+        all series together (the weighted quantile loss of Salinas et al. 2020; of many quantiles about the CRPS).
+        NaN without any, or where all values are 0.
     points: how many observed values were compared.
     """
 
@@ -42,6 +45,7 @@ class Scores:
     coverage: dict[float, float]
     points: int
     season: int
+    quantile_loss: float = math.nan
 
     def verdict(self) -> str:
         """Say in one sentence how the model stands against the seasonal naive forecast."""
@@ -82,6 +86,7 @@ class Scores:
         return {
             "metrics": table,
             "coverage": coverage,
+            "quantile_loss": _or_null(self.quantile_loss),
             "points": self.points,
             "season": self.season,
             "verdict": self.verdict(),
@@ -93,7 +98,13 @@ def _or_null(value: float) -> float | None:
 
 
 def score_window(
-    past: Panel, actual_Sh: FloatArray, forecasts: Mapping[str, FloatArray], bands: Bands, model: str, season: int
+    past: Panel,
+    actual_Sh: FloatArray,
+    forecasts: Mapping[str, FloatArray],
+    bands: Bands,
+    model: str,
+    season: int,
+    quantiles: Quantiles | None = None,
 ) -> Scores:
     """Score all (S, h) forecasts of one cutoff on the values that were observed."""
     frame = _comparison(actual_Sh, forecasts, bands, model)
@@ -102,7 +113,18 @@ def score_window(
         nothing = dict.fromkeys(METRICS, math.nan)
         return Scores(model, dict.fromkeys(forecasts, nothing), dict.fromkeys(bands, math.nan), 0, season)
     by_model = _by_model(frame, train, list(forecasts), season)
-    return Scores(model, by_model, _coverage(frame, bands, model), len(frame), season)
+    spread = _quantile_loss(actual_Sh, bands, quantiles or {})
+    return Scores(model, by_model, _coverage(frame, bands, model), len(frame), season, spread)
+
+
+def _quantile_loss(actual_Sh: FloatArray, bands: Bands, quantiles: Quantiles) -> float:
+    ends = {share: end for level, both in bands.items() for share, end in zip(tail_quantiles(level), both, strict=True)}
+    size = np.nansum(np.abs(actual_Sh))
+    if not (ends or quantiles) or size == 0:
+        return math.nan
+    errors = ((share, actual_Sh - found_Sh) for share, found_Sh in (ends | quantiles).items())
+    costs = [np.nansum(np.maximum(share * error, (share - 1) * error)) for share, error in errors]
+    return float(2 * np.mean(costs) / size)
 
 
 def average(scores: Sequence[Scores]) -> Scores:
@@ -113,7 +135,8 @@ def average(scores: Sequence[Scores]) -> Scores:
         for model, row in first.by_model.items()
     }
     coverage = {level: _mean([one.coverage[level] for one in scores]) for level in first.coverage}
-    return Scores(first.model, by_model, coverage, sum(one.points for one in scores), first.season)
+    spread = _mean([one.quantile_loss for one in scores])
+    return Scores(first.model, by_model, coverage, sum(one.points for one in scores), first.season, spread)
 
 
 def _mean(values: Sequence[float] | NDArray[np.float64]) -> float:
@@ -133,13 +156,13 @@ def _comparison(actual_Sh: FloatArray, forecasts: Mapping[str, FloatArray], band
     return frame[frame["y"].notna()]
 
 
-def band_columns(bands: Bands, model: str) -> dict[str, FloatArray]:
-    """Return the bands by their column names: MODEL-lo-80, MODEL-hi-80, ..."""
+def band_columns(bands: Bands, model: str, quantiles: Quantiles | None = None) -> dict[str, FloatArray]:
+    """Return bands and quantiles by their column names: MODEL-lo-80, MODEL-hi-80, ..., MODEL-ql0.1, ..."""
     columns = {}
     for level, (low, high) in bands.items():
         columns[f"{model}-lo-{level:g}"] = low
         columns[f"{model}-hi-{level:g}"] = high
-    return columns
+    return columns | {f"{model}-ql{share:g}": found for share, found in (quantiles or {}).items()}
 
 
 def _long_frame(past: Panel) -> pd.DataFrame:

@@ -22,9 +22,11 @@ from unrolled.data.panel import Panel
 from unrolled.data.wording import counted, id_text
 from unrolled.errors import DataError, Problems, did_you_mean
 from unrolled.forecast.batch import Batch, scaled
-from unrolled.forecast.fitted import Fitted, Forecast, Member, decode, gatherer, median_of, window
+from unrolled.forecast.fitted import Fitted, Forecast, Member, gatherer, window
 from unrolled.forecast.inputs import Inputs
-from unrolled.forecast.intervals import Bands, check_levels
+from unrolled.forecast.intervals import Bands, Wanted, check_levels
+from unrolled.forecast.losses import loss_of
+from unrolled.forecast.said import Said, hear
 from unrolled.forecast.scaling import divisible, location_and_scale
 
 FloatArray = NDArray[np.float64]
@@ -71,7 +73,7 @@ class ForecastStream:
         self._numbers = {name: row for row, name in enumerate(panel.ids.tolist())}
         self._every = np.arange(len(panel))
         self._grown = np.zeros(len(panel), dtype=np.int64)
-        self._levels: dict[Any, tuple[float, ...]] = {None: ()}
+        self._levels: dict[Any, Wanted] = {}
         self._lock = threading.Lock()
 
     @property
@@ -129,11 +131,11 @@ class ForecastStream:
         with self._lock:
             return self._forecast(self._every, levels)
 
-    def _forecast(self, rows: IntArray, levels: Sequence[float]) -> StepForecast:
+    def _forecast(self, rows: IntArray, levels: Wanted) -> StepForecast:
         found = self._windows.forecast(rows, levels)
         return StepForecast(self._panel.ids[rows], found.values, found.bands)
 
-    def _check_levels(self, level: Sequence[float] | None) -> tuple[float, ...]:
+    def _check_levels(self, level: Sequence[float] | None) -> Wanted:
         key = None if level is None else tuple(level) if isinstance(level, list | tuple) else level
         if not isinstance(key, tuple | None) or key not in self._levels:
             return self._levels.setdefault(key, check_levels(level, self._fitted.config, self._fitted.errors))
@@ -223,14 +225,12 @@ class _Windows:
             reader.push(rows, new_N)
 
     @torch.inference_mode()
-    def forecast(self, rows: IntArray, levels: Sequence[float]) -> Forecast:
+    def forecast(self, rows: IntArray, levels: Wanted) -> Forecast:
         """Forecast these rows."""
         every = len(rows) == len(self._values_RL)
         at = slice(None) if every else torch.from_numpy(rows)
         values_RL, last_R1 = self._values_RL[at], self._last_R1[at]
-        batches = [reader.batch(at, values_RL, last_R1) for reader in self._readers]
-        outputs = [decode(reader.member.network, batch) for reader, batch in zip(self._readers, batches, strict=True)]
-        return self._fitted.reading(median_of(outputs), batches[0].scale_R1, levels)
+        return self._fitted.reading([reader.hear(at, values_RL, last_R1) for reader in self._readers], levels)
 
 
 class _Reader:
@@ -241,6 +241,7 @@ class _Reader:
         self._gather = gatherer(panel, config, fitted.features, fitted.transform)
         self._unit_R1 = self._gather.units_S[:, None]
         self._window = window(config)
+        self._loss = loss_of(config)
         self._measure = partial(location_and_scale, config.scaling, season=config.season or 1)
         self._series = _SeriesScales(fitted.transform.forward(panel.values), panel.offsets)
 
@@ -248,6 +249,10 @@ class _Reader:
         """Take one observation of each of these rows in."""
         if self.member.config.scaling == "series":
             self._series.push(rows, new_N)
+
+    def hear(self, at: Any, values_RL: Tensor, last_R1: Tensor) -> Said:
+        """Return what the network says of these rows."""
+        return hear(self.member.network, self._loss, self.batch(at, values_RL, last_R1), self.member.config.seed)
 
     def batch(self, at: Any, values_RL: Tensor, last_R1: Tensor) -> Batch:
         """Return what the network reads of these rows."""
