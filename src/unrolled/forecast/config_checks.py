@@ -167,6 +167,12 @@ def _check_together(config: Config, problems: Problems) -> None:
             f"loss={config.loss!r} is of values from 0 up, from which nothing is subtracted: scaling is 'mean' or 'none' "
             f"and transform 'none'; got scaling={config.scaling!r}, transform={config.transform!r}.",
         )
+    of_networks = {"pooling": ("attention", ("steps", "seq2seq")), "decoder": ("recursive", ("steps",))}
+    for name, (value, networks) in of_networks.items():
+        problems.check(
+            getattr(config, name) != value or config.network not in {*CHOICES["network"]} - {"auto", *networks},
+            f"{name}={value!r} is of network={' or '.join(map(repr, networks))}; got network={config.network!r}.",
+        )
     if config.network == "deepar":
         losses = ("normal", "student_t", *COUNTS)
         problems.check(

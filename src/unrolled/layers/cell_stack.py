@@ -19,7 +19,7 @@ from unrolled.errors import ConfigError, ShapeError
 from unrolled.kernels import Call, Ragged, Run
 from unrolled.layers.checks import check_call, check_input
 from unrolled.layers.findings import Findings
-from unrolled.layers.forms import Form, as_padded, open_input
+from unrolled.layers.forms import Form, PaddedForm, as_padded, open_input
 from unrolled.layers.lengths import check_lengths
 from unrolled.layers.noise import NOTHING_HELD, Held, draw_h_mask
 from unrolled.layers.options import Zoneout, zoneout_rates
@@ -28,6 +28,7 @@ from unrolled.layers.spec import Spec
 from unrolled.layers.stack import LayerRun, chain_layers, describe_call, run_cell, side_by_side
 from unrolled.layers.stack_checks import Place, check_hx, check_made_states, check_stack, label
 from unrolled.layers.stack_states import LearnedStates, begin, close_entries, named_finals, open_entry
+from unrolled.layers.steps import Advance
 from unrolled.layers.streaming import Stream
 from unrolled.layers.tracing import kernel_that_records, make_trace
 from unrolled.trace import Trace
@@ -171,6 +172,18 @@ class Stack(nn.Module):
             finals.append([run.state for run in layer.runs])
             output = layer.output
         return form.output(output), close_entries(layers, form, finals)
+
+    def _stepwise(self, x: Any, hx: Any) -> tuple[Advance, list[list[Any]]]:
+        """Check a call once; return what runs the steps after it, and the states inside. For `eval()` mode alone."""
+        layers = self._layers()
+        self._check(layers, x, hx, None)
+        form = open_input(x, None, self.batch_first)
+
+        def advance(x_TNF: Tensor, states: list[list[Any]]) -> tuple[Tensor, list[list[Any]]]:
+            done = list(self._run_layers(layers, PaddedForm(x_TNF, None, self.batch_first), states))
+            return done[-1].output, [[run.state for run in layer.runs] for layer in done]
+
+        return advance, self._first_states(layers, form, hx)
 
     def trace(self, x: Any, hx: Any = None, lengths: Any = None) -> Trace:
         """Run once and keep everything that happened inside; of modules of one's own, what they read and put out.

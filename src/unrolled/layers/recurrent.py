@@ -24,6 +24,7 @@ from unrolled.layers.options import ReadOptions, zoneout_rates
 from unrolled.layers.spec import Spec
 from unrolled.layers.stack import States, Weights, run_layers
 from unrolled.layers.states import close_states, open_states
+from unrolled.layers.steps import Advance
 from unrolled.layers.streaming import Stream
 from unrolled.layers.tracing import trace_layers
 from unrolled.trace import Trace
@@ -198,6 +199,17 @@ class RecurrentLayer(nn.Module):
             finals.append([run.state for run in layer.runs])
             output = layer.output
         return form.output(output), close_states(spec, form, finals)
+
+    def _stepwise(self, x: Any, hx: Any) -> tuple[Advance, States]:
+        """Check a call once; return what runs the steps after it, and the states inside. For `eval()` mode alone."""
+        spec, weights = self.spec(), self.weights()
+        check_call(spec, x, hx, None, weights[0][0][0])
+
+        def advance(x_TNF: Tensor, states: States) -> tuple[Tensor, States]:
+            layers = list(run_layers(spec, x_TNF, None, states, weights))
+            return layers[-1].output, [[run.state for run in layer.runs] for layer in layers]
+
+        return advance, open_states(spec, open_input(x, None, self.batch_first), hx)
 
     def _first_states(self, spec: Spec, form: Form, hx: Any) -> States:
         if hx is not None or isinstance(self.initial_state, str):

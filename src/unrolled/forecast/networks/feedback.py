@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from unrolled.forecast.batch import by_window
 from unrolled.forecast.networks.covariates import join
+from unrolled.layers.steps import Steps
 
 Read = Callable[[Tensor], Tensor]
 
@@ -40,10 +41,9 @@ def unroll(
     Returns:
         The forecasts of all B + 1 steps.
     """
-    steps = [first_N1X]
+    steps, read = [first_N1X], Steps(layers, state)
     for beside_N1E in torch.split(beside_NBE, 1, dim=1) if beside_NBE.shape[1] else ():
-        output_N1H, state = layers(join(feed(steps[-1]), beside_N1E), state)
-        steps.append(head(output_N1H))
+        steps.append(head(read(join(feed(steps[-1]), beside_N1E))))
     return torch.cat(steps, dim=1)
 
 

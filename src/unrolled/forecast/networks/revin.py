@@ -36,7 +36,7 @@ class RevIN(Network):
 
     def forward(self, inputs: Inputs) -> Forecasts:
         """Forecast the h steps after the window."""
-        return self._undone(self.network(self._changed(inputs)))
+        return self._undone(self.network(self.changed(inputs)))
 
     def teach(self, batch: Batch) -> Forecasts:
         """Forecast as the network does in training."""
@@ -50,15 +50,16 @@ class RevIN(Network):
         self, inputs: Inputs, scale_R1: Float[Tensor, "R 1"], count: int, generator: torch.Generator
     ) -> Float[Tensor, "R h M"]:
         """Draw paths, of a network that does; see `Network.sample_paths`."""
-        paths_RhM = self.network.sample_paths(self._changed(inputs), scale_R1, count, generator)
-        location_R1, scale_R1 = self._inverse(len(paths_RhM))
+        paths_RhM = self.network.sample_paths(self.changed(inputs), scale_R1, count, generator)
+        location_R1, scale_R1 = self.inverse(paths_RhM.shape[0])
         return paths_RhM * scale_R1[..., None] + location_R1[..., None]
 
     def _changed_batch(self, batch: Batch) -> Batch:
         future_NhF = self._change(batch.future_NhF)
-        return dataclasses.replace(batch, inputs=self._changed(batch.inputs), future_NhF=future_NhF)
+        return dataclasses.replace(batch, inputs=self.changed(batch.inputs), future_NhF=future_NhF)
 
-    def _changed(self, inputs: Inputs) -> Inputs:
+    def changed(self, inputs: Inputs) -> Inputs:
+        """Return what the network within reads."""
         return inputs._replace(past_NTF=self._change(inputs.past_NTF))
 
     def _change(self, values_NTF: Float[Tensor, "N T F"]) -> Float[Tensor, "N T F"]:
@@ -67,9 +68,9 @@ class RevIN(Network):
         return torch.cat([values_NTC * self.log_gain.exp() + self.offset, flags_NTC], dim=2)
 
     def _undone(self, forecast_RhQ: Forecasts) -> Forecasts:
-        return self.loss.moved(forecast_RhQ, *self._inverse(len(forecast_RhQ)))
+        return self.loss.moved(forecast_RhQ, *self.inverse(forecast_RhQ.shape[0]))
 
-    def _inverse(self, rows: int) -> tuple[Float[Tensor, "R 1"], Float[Tensor, "R 1"]]:
+    def inverse(self, rows: int) -> tuple[Float[Tensor, "R 1"], Float[Tensor, "R 1"]]:
         """Return the location and the scale that undo the change, for so many rows."""
         scale_C = (-self.log_gain).exp()
         both = (-self.offset * scale_C, scale_C)
