@@ -1,9 +1,9 @@
 """What the training loop costs over the bare forward, backward and optimiser steps on the same batches.
 
-The loop draws and scales the windows, clips the gradient, lowers the rate, looks at the validation
-windows and keeps the best weights; the bare steps find their batches ready. Both take turns step by step,
-so that a machine that slows down slows both. Prints a table, writes results/loop_overhead.csv and the
-README's table. Run it: python benchmarks/loop_overhead.py
+The loop draws and scales the windows, clips the gradient, sees that the loss is a number, lowers the rate, looks at the
+validation windows, keeps the best weights and good ones to go back to; the bare steps find their batches ready. Both
+take turns step by step, so that a machine that slows down slows both. Prints a table, writes results/loop_overhead.csv
+and the README's table. Run it: python benchmarks/loop_overhead.py
 """
 
 from __future__ import annotations
@@ -21,24 +21,33 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from measure import show_in_readme, spread, write
 
+from unrolled.data.covariates import Features
 from unrolled.data.frames import TableKind
 from unrolled.data.frequency import Frequency
 from unrolled.data.panel import Panel
 from unrolled.data.windows import held_out, training_windows, validation_windows
 from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
-from unrolled.forecast.fitted import gatherer
-from unrolled.forecast.losses import loss_function
+from unrolled.forecast.fitted import gatherer, resolve
+from unrolled.forecast.losses import loss_of
 from unrolled.forecast.networks import build
-from unrolled.forecast.training.loop import batches, train, validation_batch
+from unrolled.forecast.training.draw import batches, validation_batch
+from unrolled.forecast.training.log import TrainingLog
+from unrolled.forecast.training.loop import train
+from unrolled.forecast.training.watch import Look
+from unrolled.forecast.transforms import Transform
 
 BLOCKS, SECONDS = 20, 40.0
+STEPS = {"network": "steps", "season": 1, "val_every": 50}
 CASES = {
-    "batch 32, window 40, H 50": Config(12, input_size=40, hidden_size=50, batch_size=32, season=1),
-    "batch 128, window 96, H 64 (defaults at h 48)": Config(48, input_size=96, season=1),
-    "batch 128, window 104, H 64 (the demo)": Config(52, input_size=104, season=1),
-    "batch 64, window 100, H 128": Config(24, input_size=100, hidden_size=128, batch_size=64, season=1),
-    "batch 128, window 40, H 50, recursive": Config(40, input_size=40, hidden_size=50, decoder="recursive", season=1),
+    "batch 32, window 40, H 50": Config(12, input_size=40, hidden_size=50, batch_size=32, **STEPS),
+    "batch 128, window 96, H 64": Config(48, input_size=96, hidden_size=64, **STEPS),
+    "the same with a running average": Config(48, input_size=96, hidden_size=64, average=0.99, **STEPS),
+    "batch 64, window 100, H 128": Config(24, input_size=100, hidden_size=128, batch_size=64, **STEPS),
+    "batch 128, window 40, H 50, recursive": Config(40, input_size=40, hidden_size=50, decoder="recursive", **STEPS),
+    "segments, batch 128, window 168, H 128": Config(
+        48, input_size=168, season=24, segment=24, network="segments", hidden_size=128, average=0.99, val_every=50
+    ),
 }
 
 
@@ -61,14 +70,15 @@ class Bare:
     """Forward, backward and optimiser step alone, on a network of its own."""
 
     def __init__(self, config: Config) -> None:
-        self.network, self.loss, self.seconds = build(config), loss_function(config), 0.0
-        self.optimiser = torch.optim.Adam(self.network.parameters(), lr=config.learning_rate, fused=True)
+        self.network, self.loss, self.seconds = build(config), loss_of(config), 0.0
+        assert config.learning_rate is not None, "settings are resolved"
+        self.optimiser = torch.optim.AdamW(self.network.parameters(), lr=config.learning_rate, fused=True)
 
     def step(self, batch: Batch) -> None:
         """Do one step and count its time."""
         started = time.perf_counter()
         self.optimiser.zero_grad()
-        self.loss(self.network.teach(batch), batch.targets_Nh, batch.observed_Nh).backward()
+        self.loss(self.network.teach(batch), batch).backward()
         self.optimiser.step()
         self.seconds += time.perf_counter() - started
 
@@ -83,24 +93,42 @@ def between_steps(source: Iterator[Batch], bare: Bare) -> Iterator[Batch]:
         yield batch
 
 
+class Marks:
+    """Notes the time, and the bare steps' seconds, at each look."""
+
+    def __init__(self, bare: Bare) -> None:
+        self.bare, self.found = bare, []
+
+    def begin(self, config: Config, number: int, first_step: int) -> None:
+        """Note nothing."""
+
+    def step(self, step: int, loss: float, best: float) -> None:
+        """Note nothing."""
+
+    def look(self, look: Look) -> None:
+        """Note the time."""
+        self.found.append((time.perf_counter(), self.bare.seconds))
+
+    def end(self, log: TrainingLog) -> None:
+        """Note nothing."""
+
+
 def measure(config: Config) -> tuple[list[float], list[float]]:
     """Train once, bare steps and the loop's in turn; return each block's bare seconds and the loop's.
 
     A block has one look at the validation windows. What is not a bare step is the loop's.
     """
     series = panel()
-    gather = gatherer(series, config)
-    held = held_out(series.lengths, config.input_size or 1, config.h, config.val_size)
-    windows = training_windows(series, config.input_size or 1, config.h, held)
+    config = resolve(config, series).config
+    gather = gatherer(series, config, Features(), Transform())
+    assert config.input_size is not None, "settings are resolved"
+    held = held_out(series.lengths, config.input_size, config.h, config.val_size)
+    windows = training_windows(series, config.input_size, config.h, held)
     validation = validation_batch(validation_windows(series, config.h, held), gather, config)
-    bare, marks = Bare(config), []
-
-    def on_step(step: int, loss: float, best: float) -> None:
-        if step % config.val_every == 0:
-            marks.append((time.perf_counter(), bare.seconds))
-
-    train(build(config), between_steps(batches(windows, gather, config), bare), validation, config, on_step)
-    whole, alone = np.diff(marks, axis=0).T
+    bare = Bare(config)
+    marks = Marks(bare)
+    train(build(config), between_steps(batches(windows, gather, config), bare), validation, config, marks)
+    whole, alone = np.diff(marks.found, axis=0).T
     return alone.tolist(), (whole - alone).tolist()
 
 

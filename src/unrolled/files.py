@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from unrolled.errors import ConfigError, UnrolledError
@@ -47,7 +47,7 @@ def drafted_file(path: str | os.PathLike[str], error: type[UnrolledError] = Conf
             draft.chmod(_MODE_OF_A_FILE)
             _put_on_disk(draft)
             os.replace(draft, target)
-            _put_on_disk(target.parent)
+            _put_name_on_disk(target)
         finally:
             draft.unlink(missing_ok=True)
 
@@ -95,7 +95,7 @@ def move_into_place(source: Path, target: Path) -> None:
             raise
     else:
         os.replace(source, target)
-    _put_on_disk(target.parent)
+    _put_name_on_disk(target)
     shutil.rmtree(aside, ignore_errors=True)
 
 
@@ -152,3 +152,9 @@ def _put_on_disk(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def _put_name_on_disk(path: Path) -> None:
+    """Wait until the disk knows of a rename, where it can say so; what was renamed is in place either way."""
+    with suppress(OSError):
+        _put_on_disk(path.parent)

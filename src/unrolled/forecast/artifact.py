@@ -5,34 +5,29 @@ The format is described in docs/formats.md.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
-import shutil
-import tempfile
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
-from safetensors import SafetensorError
 from torch import Tensor
 
 from unrolled.data.covariates import Features
 from unrolled.data.frequency import Frequency
-from unrolled.errors import ArtifactError, UnrolledError
+from unrolled.errors import ArtifactError, Problems, UnrolledError
+from unrolled.files import drafted_folder, survivor
 from unrolled.forecast.config import Config
 from unrolled.forecast.features import layout_of
 from unrolled.forecast.fitted import Fitted, Member
-from unrolled.forecast.intervals import HeldOutErrors
-from unrolled.forecast.networks import build
+from unrolled.forecast.intervals import HeldOutErrors, conformal
+from unrolled.forecast.networks import Network, build
+from unrolled.forecast.sealed import Format, sealed, unsealed
 from unrolled.forecast.training.log import TrainingLog
+from unrolled.forecast.training.state import Tensors, joined, under
 from unrolled.forecast.transforms import Transform
 
-SCHEMA = "unrolled-forecaster"
-SCHEMA_VERSION = 2
+FORMAT = Format("unrolled-forecaster", "a saved forecaster", newest=2, sealed_since=2)
 
 CONFIG, WEIGHTS, CARD = "config.json", "weights.safetensors", "card.md"
 _ERRORS = "held_out_errors"
@@ -43,20 +38,14 @@ def save(fitted: Fitted, folder: str | os.PathLike[str]) -> None:
     """Write `fitted` as a folder, whole or not at all; an older model there is replaced.
 
     Raises:
-        ArtifactError: the path exists and is something other than a saved model.
+        ArtifactError: the path exists and is something other than a saved model, or can't be written.
     """
-    target = Path(folder)
-    refuse_to_replace(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    try:
-        _write(fitted, draft)
-        draft.chmod(0o755)  # mkdtemp keeps others out; a saved model is an ordinary folder
-        if target.exists():
-            shutil.rmtree(target)
-        draft.replace(target)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    refuse_to_replace(Path(folder))
+    text, tensors = sealed(FORMAT, _description(fitted), _tensors(fitted))
+    with drafted_folder(folder, ArtifactError) as draft:
+        (draft / WEIGHTS).write_bytes(tensors)
+        (draft / CONFIG).write_text(text, encoding="utf-8")
+        (draft / CARD).write_text(card(fitted), encoding="utf-8")
 
 
 def refuse_to_replace(target: Path) -> None:
@@ -65,7 +54,7 @@ def refuse_to_replace(target: Path) -> None:
     Raises:
         ArtifactError: the path exists and is something other than a saved model.
     """
-    if target.exists() and not _looks_like_model(target):
+    if os.path.lexists(target) and not _looks_like_model(target):
         raise ArtifactError(f"{target} exists and is not a saved model. Give a new folder's name.")
 
 
@@ -73,28 +62,14 @@ def _looks_like_model(folder: Path) -> bool:
     return folder.is_dir() and {path.name for path in folder.iterdir()} <= {CONFIG, WEIGHTS, CARD}
 
 
-def _write(fitted: Fitted, folder: Path) -> None:
-    weights = safetensors.torch.save(_tensors(fitted))
-    (folder / WEIGHTS).write_bytes(weights)
-    description = _description(fitted) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    (folder / CONFIG).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
-    (folder / CARD).write_text(card(fitted), encoding="utf-8")
-
-
-def _tensors(fitted: Fitted) -> dict[str, Tensor]:
-    tensors = {
-        f"{_NETWORK}{number}.{name}": tensor.contiguous()
-        for number, member in enumerate(fitted.members)
-        for name, tensor in member.network.state_dict().items()
-    }
-    if fitted.errors is not None:
-        tensors[_ERRORS] = torch.from_numpy(fitted.errors.errors).contiguous()
-    return tensors
+def _tensors(fitted: Fitted) -> Tensors:
+    parts = {f"{_NETWORK}{n}.": member.network.state_dict() for n, member in enumerate(fitted.members)}
+    errors = {} if fitted.errors is None else {_ERRORS: torch.from_numpy(fitted.errors.errors)}
+    return joined(parts) | errors
 
 
 def _description(fitted: Fitted) -> dict[str, Any]:
     return {
-        "schema": f"{SCHEMA}/{SCHEMA_VERSION}",
         "frequency": fitted.freq.to_json(),
         "features": fitted.features.to_json(),
         "transform": fitted.transform.to_json(),
@@ -102,22 +77,23 @@ def _description(fitted: Fitted) -> dict[str, Any]:
         "networks": [
             {"settings": member.config.to_json(), "training": member.log.to_json()} for member in fitted.members
         ],
-        "made_with": {"unrolled": version("unrolled"), "torch": str(torch.__version__)},
     }
 
 
 def card(fitted: Fitted) -> str:
     """Return a short description of the model for people."""
-    config, log = fitted.config, fitted.log
+    config, ensemble = fitted.config, len(fitted.members)
     parameters = sum(p.numel() for p in fitted.network.parameters())
+    several = f"The median of {ensemble} networks; of the first: " if ensemble > 1 else ""
+    trained = "\n".join(f"- Training: {member.log.sentence()}{_validation(member)}" for member in fitted.members)
     return f"""# {config.name} forecaster
 
-Forecasts the next {config.h} steps of {fitted.freq.name} series from their last {config.input_size}.
+Forecasts the next {config.h} steps of {fitted.freq.name} series from their last {fitted.longest_window}.
 
-- Network: {config.network}, {config.name}, hidden_size {config.hidden_size}, {parameters:,} parameters.
+- Network: {several}{config.network}, {config.name}, hidden_size {config.hidden_size}, {parameters:,} parameters.
 - Scaling per window: {config.scaling}. Loss: {config.loss}. Season: {config.season}.
-- Training: {log.steps} steps; the weights are those of step {log.best_step}, validation loss {log.best_loss:.4g}.
-- Intervals: {"learnt quantiles" if config.loss == "quantile" else "conformal, from held-out errors"}.
+{trained}
+- Intervals: {_intervals(fitted)}.
 
 Use it:
 
@@ -127,77 +103,94 @@ Use it:
 """
 
 
+def _intervals(fitted: Fitted) -> str:
+    if not conformal(fitted.config):
+        return f"the network's own, learnt with loss={fitted.config.loss!r}"
+    return "none: no points were held out" if fitted.errors is None else "conformal, from held-out errors"
+
+
+def _validation(member: Member) -> str:
+    return f" Validation loss {member.log.best_loss:.4g}." if member.log.best_loss < float("inf") else ""
+
+
 def load(folder: str | os.PathLike[str]) -> Fitted:
-    """Read a folder that `save` wrote.
+    """Read a folder that `save` wrote, this version's or the one before.
 
     Raises:
         ArtifactError: says which file is missing, damaged, foreign or newer, and what to do.
     """
-    path = Path(folder)
+    path = survivor(folder)
     if not path.is_dir():
         raise ArtifactError(f"{path} is no folder. A saved model is a folder with {CONFIG}, {WEIGHTS} and {CARD}.")
-    description = _read_description(path / CONFIG)
-    tensors = _read_weights(path / WEIGHTS, description.get("weights_sha256"))
+    number, description, tensors = unsealed(FORMAT, path / CONFIG, path / WEIGHTS)
     try:
-        return _rebuild(description, tensors)
-    except (KeyError, TypeError, AttributeError, RuntimeError, UnrolledError) as wrong:
+        return _rebuild(*_of_today(number, description, tensors))
+    except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, AssertionError, UnrolledError) as wrong:
         raise ArtifactError(
-            f"{path / CONFIG} and {WEIGHTS} beside it don't describe one model: {wrong}. Save it again."
+            f"{path / CONFIG} and {WEIGHTS} beside it don't describe one model: {_reason(wrong)}. Save it again."
         ) from wrong
 
 
-def _read_description(path: Path) -> dict[str, Any]:
-    try:
-        description = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing, so {path.parent} is no complete saved model.") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as wrong:
-        raise ArtifactError(f"{path} is damaged: {wrong}. Restore it or save the model again.") from None
-    schema = description.get("schema") if isinstance(description, dict) else None
-    name, _, number = str(schema).partition("/")
-    if name != SCHEMA or not number.isdigit():
-        raise ArtifactError(f'{path} is not of a saved forecaster: its "schema" is {schema!r}, not "{SCHEMA}/...".')
-    if int(number) > SCHEMA_VERSION:
-        raise ArtifactError(
-            f"{path} was written by a newer unrolled (schema {number}; this one reads up to {SCHEMA_VERSION}). "
-            "Install the newer version: pip install --upgrade unrolled."
-        )
-    assert isinstance(description, dict)
-    return description
+def _reason(wrong: Exception) -> str:
+    return f"{wrong} is missing" if isinstance(wrong, KeyError) else str(wrong).rstrip(".")
 
 
-def _read_weights(path: Path, digest: object) -> dict[str, Tensor]:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        raise ArtifactError(f"{path} is missing, so {path.parent} is no complete saved model.") from None
-    if hashlib.sha256(content).hexdigest() != digest:
-        raise ArtifactError(
-            f"{path} is damaged or not the file that {CONFIG} was saved with: its checksum differs. Restore it."
-        )
-    try:
-        return safetensors.torch.load(content)
-    except SafetensorError as wrong:
-        raise ArtifactError(f"{path} is no safetensors file: {wrong}.") from None
+def _of_today(number: int, description: dict[str, Any], tensors: Tensors) -> tuple[dict[str, Any], Tensors]:
+    """Return what schema 1 described in the words of schema 2: one network of steps, and nothing but its values."""
+    if number > 1:
+        return description, tensors
+    added = {"network": "steps", "average": 0.0}
+    today = {
+        "frequency": description["frequency"],
+        "features": Features().to_json(),
+        "transform": Transform().to_json(),
+        "chosen": [],
+        "networks": [{"settings": description["settings"] | added, "training": description["training"]}],
+    }
+    renamed = {name.replace(_NETWORK, f"{_NETWORK}0.", 1): tensor for name, tensor in tensors.items()}
+    return today, renamed
 
 
-def _rebuild(description: Mapping[str, Any], tensors: dict[str, Tensor]) -> Fitted:
+def _rebuild(description: Mapping[str, Any], tensors: Tensors) -> Fitted:
     features = Features.from_json(description["features"])
     members = tuple(
-        _rebuild_member(one, features, _under(f"{_NETWORK}{number}.", tensors))
+        _rebuild_member(one, features, under(f"{_NETWORK}{number}.", tensors))
         for number, one in enumerate(description["networks"])
     )
+    if not members:
+        raise ArtifactError("there is no network in it")
     errors = HeldOutErrors(tensors[_ERRORS].numpy()) if _ERRORS in tensors else None
     freq, transform = Frequency.from_json(description["frequency"]), Transform.from_json(description["transform"])
     return Fitted(members, freq, features, transform, errors, tuple(description["chosen"]))
 
 
-def _rebuild_member(description: Mapping[str, Any], features: Features, weights: dict[str, Tensor]) -> Member:
+def _rebuild_member(description: Mapping[str, Any], features: Features, weights: Tensors) -> Member:
     config = Config.from_settings(description["settings"])
-    network = build(config, layout_of(features, config))
+    with torch.random.fork_rng(devices=[]):
+        network = build(config, layout_of(features, config))
+    _check_weights(network, weights)
     network.load_state_dict(weights)
     return Member(config, network.eval(), TrainingLog.from_json(description["training"]))
 
 
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+def _check_weights(network: Network, weights: Tensors) -> None:
+    """Refuse weights that are not those of the network, or no numbers.
+
+    Raises:
+        ArtifactError: names all of them.
+    """
+    problems, needed = Problems(), network.state_dict()
+    for name in sorted(needed.keys() | weights.keys()):
+        if name not in weights or name not in needed:
+            problems.add(f"{name} is {'missing' if name in needed else 'no weight of this network'}")
+        elif _kind(weights[name]) != _kind(needed[name]):
+            problems.add(f"{name} is {_kind(weights[name])}, and of this network {_kind(needed[name])}")
+        else:
+            problems.check(
+                bool(weights[name].isfinite().all()), f"{name} holds numbers that are none (NaN or infinite)"
+            )
+    problems.raise_as(ArtifactError)
+
+
+def _kind(tensor: Tensor) -> str:
+    return f"{tuple(tensor.shape)} {str(tensor.dtype).removeprefix('torch.')}"

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, cast
 
 import numpy as np
 
+from unrolled.data.joining import joined_panel
 from unrolled.data.panel import Panel
 from unrolled.errors import NotFittedError
 from unrolled.forecast import artifact
@@ -18,13 +19,14 @@ from unrolled.forecast.backtest import Backtest, Plan, backtest
 from unrolled.forecast.config import Config
 from unrolled.forecast.ensemble import ended_badly, ending
 from unrolled.forecast.features import unknown_ahead
-from unrolled.forecast.fitted import Fitted, Forecast, LastWindows, PointsNeeded
+from unrolled.forecast.fitted import Fitted, Forecast, LastWindows, PointsNeeded, channels_together
 from unrolled.forecast.fitting import fit_panel
-from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns
+from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns, sample_columns
 from unrolled.forecast.intervals import refuse_levels
 from unrolled.forecast.progress import Reporter, reporter
-from unrolled.forecast.reading import panel_to_forecast, panel_to_train, refuse_other_series
+from unrolled.forecast.reading import panel_to_add, panel_to_forecast, panel_to_train, refuse_other_series
 from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
+from unrolled.forecast.said import refuse_samples
 from unrolled.forecast.scores import Scores
 from unrolled.forecast.streaming import ForecastStream
 from unrolled.forecast.training.checkpoint import Checkpoints, checkpoints_in
@@ -34,6 +36,8 @@ from unrolled.forecast.training.watch import Watcher, Watchers
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from unrolled import Explorer
 
 P = ParamSpec("P")
 
@@ -155,7 +159,12 @@ class Forecaster:
         return self
 
     def predict(
-        self, source: Table | None = None, level: Sequence[float] | None = None, *, future: Table | None = None
+        self,
+        source: Table | None = None,
+        level: Sequence[float] | None = None,
+        *,
+        quantiles: Sequence[float] | None = None,
+        future: Table | None = None,
     ) -> Any:
         """Forecast the h steps after the end of every series.
 
@@ -163,22 +172,47 @@ class Forecaster:
             source: series to forecast; default: those of `fit`. Others than those of `fit` are fine, at
                 the same frequency.
             level: intervals wanted, in per cent, such as [80, 95].
+            quantiles: quantiles wanted, such as [0.1, 0.9], which are the ends of level 80.
             future: table of the future covariates: a row for each series and each of the h times to come.
 
         Returns:
             A table of the input's kind: unique_id, ds, with several targets target, then the forecast under the
-            cell's name (LSTM) and each level's ends (LSTM-lo-80, LSTM-hi-80).
+            cell's name (LSTM), each level's ends (LSTM-lo-80, LSTM-hi-80) and each quantile (LSTM-ql0.1).
 
         Raises:
             DataError: lists everything wrong with the table.
-            ConfigError: a level that can't be given.
+            ConfigError: a level or quantile that can't be given.
             NotFittedError: nothing was fitted, or a loaded model was given no table.
         """
         fitted = self._need_fitted()
         panel = self._to_forecast(source, fitted, future)
-        forecast = fitted.forecast(panel, level)
+        forecast = fitted.forecast(panel, level, quantiles)
         self._shown, self._forecast = panel, forecast
         return as_frame(panel, forecast_columns(panel, forecast, self.config.name))
+
+    def update(self, source: Table) -> Forecaster:
+        """Take in new data of the series that `predict` forecasts, or new series; the network stays as it is.
+
+        New rows go after those known of their series, whatever lies between counts as missing; where a time is known
+        already a new value takes the place of the old one, and a new row without a value does not. Series that the
+        table does not name stay as they are; those of new ids are forecast from now on. A loaded model, which holds
+        no series, forecasts those of the table.
+
+        Args:
+            source: as for `fit`; a single row is enough.
+
+        Returns:
+            The forecaster itself: `model.update(df).predict()`.
+
+        Raises:
+            DataError: lists everything wrong with the table, such as times between those of the series' steps.
+            NotFittedError: nothing was fitted.
+        """
+        fitted = self._need_fitted()
+        new = panel_to_add(source, self._given, fitted)
+        panel = new if self._panel is None else joined_panel(self._panel, new)
+        self._panel, self._shown, self._forecast = panel, panel, None
+        return self
 
     def cross_validation(
         self,
@@ -188,6 +222,7 @@ class Forecaster:
         refit: bool | int = False,
         level: Sequence[float] | None = None,
         train_size: int | None = None,
+        quantiles: Sequence[float] | None = None,
     ) -> Any:
         """Forecast as if at `n_windows` earlier times, beside the baselines; scores are in `scores`.
 
@@ -202,6 +237,7 @@ class Forecaster:
             level: intervals wanted, in per cent.
             train_size: at each cutoff only the last so many points are known, to training and to forecasts: a
                 window that slides. Default: all points before the cutoff, a window that expands.
+            quantiles: quantiles wanted, such as [0.1, 0.9].
 
         Returns:
             A table of the input's kind, a row for each observed point: unique_id, ds, with several targets target,
@@ -213,16 +249,52 @@ class Forecaster:
         """
         config = self._given
         plan = Plan(n_windows, config.h if step_size is None else step_size, refit, train_size)
-        refuse_levels(level, config)
+        refuse_levels(level, config, quantiles)
         panel = plan.testable(self.read(source, next(plan.kept_back(config.h)), train_size), config)
         with reporter(config.verbose) as report:
             _say_notes(report, source, panel)
-            self._backtest = backtest(panel, config, plan, level, functools.partial(self._train, report))
+            self._backtest = backtest(panel, config, plan, level, functools.partial(self._train, report), quantiles)
             if panel is not source:
                 report.say(self.scores.verdict())
         if self._forecast is None:
             self._shown = panel
         return as_frame(panel, backtest_columns(panel, self._backtest))
+
+    def sample(
+        self, source: Table | None = None, n: int = 100, seed: int | None = None, *, future: Table | None = None
+    ) -> Any:
+        """Draw what may come: samples of the h steps after the end of every series.
+
+        Of network="deepar" they are paths, whose steps hang together; of other networks with a distribution for a
+        loss, the values of each step are drawn for themselves. Quantiles of many samples are those of `predict`.
+
+        Args:
+            source: as for `predict`.
+            n: samples of each series.
+            seed: the same seed gives the same samples; default: the settings' seed.
+            future: as for `predict`.
+
+        Returns:
+            A table of the input's kind: unique_id, ds, with several targets target, then sample (0 to n - 1), value.
+
+        Raises:
+            DataError: lists everything wrong with the table.
+            ConfigError: the loss tells no distribution, or n or seed is no such number.
+            NotFittedError: nothing was fitted, or a loaded model was given no table.
+
+        >>> import numpy as np, pandas as pd
+        >>> from unrolled import Forecaster
+        >>> df = pd.DataFrame({"ds": range(200), "y": np.sin(np.arange(200) / 5)})
+        >>> model = Forecaster(h=10, max_steps=20, hidden_size=8, loss="student_t", verbose=False).fit(df)
+        >>> samples = model.sample(n=3)
+        >>> samples.columns.tolist(), len(samples)
+        (['unique_id', 'ds', 'sample', 'value'], 30)
+        """
+        fitted = self._need_fitted()
+        refuse_samples(fitted.config, n, seed)
+        panel = self._to_forecast(source, fitted, future)
+        drawn = fitted.sample(panel, n, fitted.config.seed if seed is None else seed)
+        return as_frame(panel, sample_columns(panel, drawn))
 
     def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
         """Draw the history, the last backtest if there is one, and the forecast with its bands.
@@ -263,7 +335,8 @@ class Forecaster:
 
         Args:
             source: as for `predict`.
-            most: of more series than that, so many evenly spaced ones. Default: all.
+            most: of more series than that, so many evenly spaced ones. Default: all. Targets that are read together
+                are one window, by the number of the first.
             future: as for `predict`.
 
         Raises:
@@ -272,8 +345,36 @@ class Forecaster:
         """
         fitted = self._need_fitted()
         panel = self._to_forecast(source, fitted, future)
-        count = len(panel) if most is None else min(most, len(panel))
-        return fitted.last_windows(panel, np.linspace(0, len(panel) - 1, count).round().astype(np.int64))
+        together = channels_together(panel, fitted.config)
+        windows = len(panel) // together
+        count = windows if most is None else min(most, windows)
+        return fitted.last_windows(panel, together * np.linspace(0, windows - 1, count).round().astype(np.int64))
+
+    def explain(
+        self,
+        source: Table | None = None,
+        out: str | os.PathLike[str] | None = "explorer.html",
+        future: Table | None = None,
+    ) -> Explorer:
+        """Write the explorer page of the forecast: what the network reads, what happens inside, what comes of it.
+
+        Args:
+            source: series to forecast, as for `predict`.
+            out: the file to write; None writes none.
+            future: as for `predict`.
+
+        Returns:
+            An `Explorer`: in a notebook the page itself; `.open()` opens the browser; its notes say what of the
+            network the page leaves out.
+
+        Raises:
+            DataError: lists everything wrong with the table.
+            NotFittedError: nothing was fitted, or a loaded model was given no table.
+            PageAbsentError: this installation has no page; it says what to run.
+        """
+        from unrolled import explore  # by its public name: the explorer stands on the forecaster
+
+        return explore(self, self._to_forecast(source, self._need_fitted(), future), out=out)
 
     def stream(self, source: Table | None = None) -> ForecastStream:
         """Begin a stream, which takes each new observation and gives the forecast that follows from it.
@@ -296,6 +397,39 @@ class Forecaster:
             NotFittedError: there is nothing to save yet.
         """
         artifact.save(self._need_fitted(), folder)
+
+    def to_onnx(
+        self,
+        path: str | os.PathLike[str],
+        level: Sequence[float] | None = None,
+        quantiles: Sequence[float] | None = None,
+    ) -> None:
+        """Write the whole forecaster as an ONNX file: values as they are in, the forecast in their units out.
+
+        Inputs, in float64, NaN where missing; N series of T steps, the same for all, at least `input_size`:
+            past: (N, T) values; (N, T, C) where C targets are read together.
+            past_covariates: (N, T, P), where there are any.
+            known_covariates: (N, T + h, K), where there are any: of the past and of the horizon.
+            static_covariates: (N, S), where there are any.
+        Numbers are given as in the table; a category is its place, counted from 1, among those that the file names,
+        or 0 for another. Features of the calendar are given as the network reads them, such as "hour sine". Of
+        scaling="series" the past is the whole series.
+
+        Outputs: forecast (N, h) and, where there are some, quantiles (N, h, L); with C targets (N, h, C) and
+        (N, h, C, L). `metadata_props` of the file say the rest: settings, quantiles, covariates, categories.
+
+        Args:
+            path: the file to write.
+            level: intervals whose ends are given out as quantiles, in per cent.
+            quantiles: quantiles that are given out. With neither, those that were learnt by loss="quantile".
+
+        Raises:
+            ConfigError: names everything that can't be exported, and why.
+            NotFittedError: there is nothing to export yet.
+        """
+        from unrolled.forecast.onnx_export import export
+
+        export(self._need_fitted(), path, level, quantiles)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Forecaster:

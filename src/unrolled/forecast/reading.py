@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from unrolled.data.covariates import Features
+from unrolled.data.frequency import Frequency
 from unrolled.data.future import with_future
 from unrolled.data.panel import Panel
 from unrolled.data.table import MinLength, read_panel, short_series
@@ -64,6 +65,22 @@ def panel_to_forecast(source: Any, config: Config, fitted: Fitted, future: Any =
     return _noted(panel, (*notes, *unseen_notes(panel, fitted.features)))
 
 
+def panel_to_add(source: Any, config: Config, fitted: Fitted) -> Panel:
+    """Return new data of a model's series, which may be a single row: its frequency is the model's.
+
+    Args:
+        source: as for `Forecaster.update`; or a panel read before.
+        config: the settings as they were given.
+        fitted: the model.
+
+    Raises:
+        DataError: lists everything wrong with the table, or says that the model can't forecast such series.
+    """
+    panel = source if isinstance(source, Panel) else _read(source, config, fitted.features, freq=fitted.freq)
+    refuse_other_series(panel, fitted)
+    return _noted(panel, unseen_notes(panel, fitted.features))
+
+
 def refuse_other_series(panel: Panel, fitted: Fitted) -> None:
     """Refuse series that a model can't go on with or forecast.
 
@@ -105,11 +122,13 @@ def _read(
     learnt: Features | None,
     min_length: int | MinLength = 1,
     needed_for: str = "one window",
+    freq: Frequency | None = None,
 ) -> Panel:
-    columns = {name: getattr(config, name) for name in ("id_col", "time_col", "target_col", "freq")}
+    columns = {name: getattr(config, name) for name in ("id_col", "time_col", "target_col")}
     return read_panel(
         source,
         **columns,
+        freq=config.freq if freq is None else freq,
         static=config.static_covariates,
         past=config.past_covariates,
         future=config.future_covariates,

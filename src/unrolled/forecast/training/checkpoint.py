@@ -7,30 +7,23 @@ its checksum; the one before it then counts. No pickle anywhere. The format is d
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 import os
 import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
-import torch
-from safetensors import SafetensorError
-
 from unrolled.errors import ArtifactError, ConfigError, Problems
 from unrolled.files import DRAFT, write_whole
+from unrolled.forecast.sealed import Format, sealed, unsealed
 from unrolled.forecast.training.fingerprint import differences
 from unrolled.forecast.training.log import TrainingLog
 from unrolled.forecast.training.state import State, Tensors, joined, under
 
-SCHEMA = "unrolled-checkpoint"
-SCHEMA_VERSION = 1
+FORMAT = Format("unrolled-checkpoint", "a checkpoint", newest=1)
 GENERATIONS = 2
 
 
@@ -133,18 +126,10 @@ class Checkpoints:
 
     def _write(self, progress: Progress) -> None:
         slot = self._number % GENERATIONS
-        content = safetensors.torch.save({k: v.contiguous() for k, v in progress.tensors().items()})
-        description = {
-            "schema": f"{SCHEMA}/{SCHEMA_VERSION}",
-            "number": self._number,
-            **self._fingerprint,
-            **progress.to_json(),
-            "made_with": {"unrolled": version("unrolled"), "torch": str(torch.__version__)},
-            "tensors_sha256": hashlib.sha256(content).hexdigest(),
-        }
-        write_whole(_tensors_file(self.folder, slot), content, ArtifactError)
-        text = json.dumps(description | {"sha256": _sha256(description)}, indent=2, allow_nan=False)
-        write_whole(_json_file(self.folder, slot), text + "\n", ArtifactError)
+        description = {"number": self._number, **self._fingerprint, **progress.to_json()}
+        text, tensors = sealed(FORMAT, description, progress.tensors())
+        write_whole(_tensors_file(self.folder, slot), tensors, ArtifactError)
+        write_whole(_json_file(self.folder, slot), text, ArtifactError)
         self._number += 1
         self._written_at = time.monotonic()
 
@@ -216,37 +201,15 @@ def _tensors_file(folder: Path, slot: int) -> Path:
     return folder / f"checkpoint-{slot}.safetensors"
 
 
-def _sha256(description: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-
-
 def _read(folder: Path, slot: int, problems: Problems) -> _Found | None:
     """Return a generation, or note why it is none; one that was never written is no problem."""
     path = _json_file(folder, slot)
+    if not path.exists():
+        return None
     try:
-        return _parsed(path, json.loads(path.read_text(encoding="utf-8")), _tensors_file(folder, slot))
-    except FileNotFoundError as wrong:
-        if Path(wrong.filename) != path:
-            problems.add(f"{wrong.filename} is missing.")
+        _, description, tensors = unsealed(FORMAT, path, _tensors_file(folder, slot))
     except ArtifactError as wrong:
         problems.add(str(wrong))
-    except (ValueError, KeyError, TypeError, AttributeError, SafetensorError) as wrong:
-        problems.add(f"{path} is damaged: {wrong}.")
-    return None
-
-
-def _parsed(path: Path, description: dict[str, Any], tensors: Path) -> _Found:
-    name, _, number = str(description.get("schema")).partition("/")
-    if name == SCHEMA and number.isdigit() and int(number) > SCHEMA_VERSION:
-        raise ArtifactError(
-            f"{path} was written by a newer unrolled (schema {number}; this one reads up to {SCHEMA_VERSION}). "
-            "Install the newer version: pip install --upgrade unrolled."
-        )
-    if description.pop("sha256", None) != _sha256(description):
-        raise ArtifactError(f"{path} is damaged: its checksum differs.")
-    content = tensors.read_bytes()
-    if hashlib.sha256(content).hexdigest() != description["tensors_sha256"]:
-        raise ArtifactError(f"{tensors} is damaged, or was being written when the program was killed.")
+        return None
     fingerprint = {key: description[key] for key in ("settings", "data", "start")}
-    progress = Progress.from_parts(description, safetensors.torch.load(content))
-    return _Found(description["number"], fingerprint, progress)
+    return _Found(description["number"], fingerprint, Progress.from_parts(description, tensors))

@@ -57,10 +57,11 @@ def _digest(panel: Panel) -> str:
 
 
 def _covariates(panel: Panel) -> list[np.ndarray]:
-    if panel.covariates is None:
-        return []
     kept = panel.covariates
-    return [np.array(sorted(kept.kinds)), *(part[name] for part in (kept.values, kept.ahead) for name in sorted(part))]
+    if kept is None:
+        return []
+    names = [f"{name} {kept.kinds[name]} {kept.words.get(name, ())}" for name in sorted(kept.kinds)]
+    return [np.array(names), *(part[name] for part in (kept.values, kept.ahead) for name in sorted(part))]
 
 
 def _add(found: Any, array: np.ndarray) -> None:
