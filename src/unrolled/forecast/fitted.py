@@ -31,7 +31,6 @@ from unrolled.forecast.intervals import (
     Wanted,
     check_levels,
     conformal,
-    independent_counts,
 )
 from unrolled.forecast.losses import loss_of
 from unrolled.forecast.networks import Network
@@ -333,7 +332,7 @@ def held_out_errors(
         return None
     said = said_by(members, Gatherers(panel, features, transform), windows)
     errors = np.abs(transform.forward(_truth(panel, windows, config)) - forecast_of(said)) / said[0].scale_R1.numpy()
-    return None if np.isnan(errors).all() else HeldOutErrors(errors, independent_counts(errors, windows.series))
+    return None if np.isnan(errors).all() else HeldOutErrors(errors)
 
 
 def window(config: Config) -> int:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -22,7 +21,6 @@ from unrolled.errors import ConfigError, Problems
 from unrolled.forecast.config import Config
 from unrolled.forecast.losses.choice import DISTRIBUTIONS
 from unrolled.forecast.losses.quantiles import find
-from unrolled.forecast.losses.student import student_quantile
 
 FloatArray = NDArray[np.float64]
 Bands = dict[float, tuple[FloatArray, FloatArray]]
@@ -30,9 +28,6 @@ Bands = dict[float, tuple[FloatArray, FloatArray]]
 
 Quantiles = dict[float, FloatArray]
 """(S, h) quantiles by the share below them."""
-
-FEWEST = 2.0
-"""Errors that depend on each other count as at least so many, or the widening by Student's t would know no end."""
 
 
 @dataclass(frozen=True)
@@ -71,26 +66,22 @@ class HeldOutErrors:
     """Sizes of the errors on the validation windows, in units of each window's scale.
 
     errors: (M, h) absolute errors; NaN where there was nothing to compare with.
-    counts: (h,) as how many independent ones the errors of each step count; default: each as one.
 
     Split conformal intervals (Papadopoulos et al. 2002; Lei et al. 2018, with errors normalised by the window's
     scale): of n errors, the ceil((n + 1) level)-th smallest is the half-width. Each step of the horizon uses its own
-    errors; where one has too few for the level, all steps' errors together. That promises its level for errors that
-    are independent, and those of windows that overlap are not: where they come to few independent ones, the width is
-    multiplied by how much wider Student's t of so many degrees of freedom is than the normal at that level. Of widths
-    that fall from one step to the next the mean is taken, since errors don't shrink with the horizon but by chance.
-
-    The windows also chose when training stopped, so the promise is not exact; a backtest measures what was kept of it.
+    errors; where one has too few for the level, all steps' errors together. Of widths that fall from one step to the
+    next the mean is taken, since errors shrink with the horizon but by chance. The windows also chose when training
+    stopped, and overlap, so the promise is not exact; a backtest measures what was kept of it. Of one series it can be
+    far from the level, since the errors of one forecast hang together; of many cutoffs or series it is near.
     """
 
     errors: FloatArray
-    counts: FloatArray | None = None
 
     def half_widths(self, level: float) -> FloatArray:
         """Return (h,) half-widths in units of a window's scale."""
         pooled = _conformal_quantile(self.errors.ravel(), level)
         each = np.array([_conformal_quantile(step, level) for step in self.errors.T])
-        return rising(np.where(np.isnan(each), pooled, each) * self._widening(level))
+        return rising(np.where(np.isnan(each), pooled, each))
 
     def shift(self, share: float) -> FloatArray:
         """Return (h,): how far from the forecast the quantile of a share lies, in units of a window's scale."""
@@ -102,13 +93,6 @@ class HeldOutErrors:
         """Return the highest level in per cent that there are enough errors for."""
         count = int((~np.isnan(self.errors)).sum())
         return 100 * count / (count + 1)
-
-    def _widening(self, level: float) -> FloatArray | float:
-        if self.counts is None:
-            return 1.0
-        share = 0.5 + level / 200
-        wider: FloatArray = student_quantile(share, np.maximum(self.counts, FEWEST)) / NormalDist().inv_cdf(share)
-        return wider
 
 
 def _conformal_quantile(errors: FloatArray, level: float) -> float:
@@ -130,40 +114,6 @@ def rising(widths: FloatArray) -> FloatArray:
             (first, n), (second, m) = blocks[-2:]
             blocks[-2:] = [((first * n + second * m) / (n + m), n + m)]
     return np.concatenate([np.full(n, width) for width, n in blocks])
-
-
-def independent_counts(errors: FloatArray, series: NDArray[np.int64]) -> FloatArray:
-    """Return (h,): as how many independent ones the errors of each step count.
-
-    Those of one series are as many as there are, divided by one and twice the sum of their autocorrelations, up to the
-    first that is not above 0 (Bartlett 1935; Geyer 1992). Beyond as many windows as the step is ahead, two have no
-    error in common.
-
-    Args:
-        errors: (M, h) sizes of errors, NaN where missing; those of one series in the order of time.
-        series: (M,) of which series each window is.
-    """
-    total: FloatArray = np.sum([_independent(errors[series == one]) for one in np.unique(series)], axis=0)
-    return total
-
-
-def _independent(errors_Nh: FloatArray) -> FloatArray:
-    known_Nh = ~np.isnan(errors_Nh)
-    count_h = known_Nh.sum(0)
-    mean_h = np.where(known_Nh, errors_Nh, 0).sum(0) / np.maximum(count_h, 1)
-    strays_Nh = np.where(known_Nh, errors_Nh - mean_h, 0)
-    variance_h = np.square(strays_Nh).sum(0)
-    sum_h, going_h = np.ones(len(count_h)), variance_h > 0
-    for lag in range(1, min(len(errors_Nh) - 1, errors_Nh.shape[1] + 1)):
-        going_h &= np.arange(1, len(count_h) + 1) >= lag
-        correlation_h = (strays_Nh[lag:] * strays_Nh[:-lag]).sum(0) / np.where(variance_h > 0, variance_h, 1)
-        # Around a mean of few that hang together, correlations come out too small: by about two in count.
-        correlation_h += 2 * (1 - correlation_h) / np.maximum(count_h, 1)
-        going_h &= correlation_h > 0
-        sum_h += 2 * np.where(going_h, correlation_h, 0)
-        if not going_h.any():
-            break
-    return np.where(count_h > 0, np.maximum(count_h / sum_h, 1), 0)
 
 
 def refuse_levels(level: Any, config: Config, quantiles: Any = None) -> Wanted:

@@ -153,8 +153,9 @@ def quantiles_of(said: Sequence[Said], shares: Sequence[float], errors: HeldOutE
     """
     if errors is None:
         return _median([one.quantiles(shares) for one in said])
-    shifts_hL = np.stack([errors.shift(share) for share in shares], axis=1)
-    return forecast_of(said)[..., None] + shifts_hL * said[0].scale_R1.numpy()[..., None]
+    shifts_hL: FloatArray = np.stack([errors.shift(share) for share in shares], axis=1)
+    scale_R11: FloatArray = said[0].scale_R1.numpy()[..., None]
+    return forecast_of(said)[..., None] + shifts_hL * scale_R11
 
 
 def samples_of(said: Sequence[Said], count: int, generator: torch.Generator) -> FloatArray:

@@ -33,19 +33,13 @@ def log_gamma_half_step(x: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape
 
 
 def t_quantile(share: float, freedom: Float64[Tensor, "*shape"]) -> Float64[Tensor, "*shape"]:
-    """Return the value below which this share of Student's t lies, for each number of degrees of freedom, from 2 up."""
-    found = student_quantile(share, freedom.cpu().numpy())
-    return torch.as_tensor(found, dtype=torch.float64, device=freedom.device)
-
-
-def student_quantile(share: float, freedom: FloatArray) -> FloatArray:
-    """Return what `t_quantile` does, of NumPy arrays.
+    """Return the value below which this share of Student's t lies, for each number of degrees of freedom, from 2 up.
 
     At a given share it is a smooth function of 1 / freedom, from the normal's quantile at 0 on: solved for at the
     nodes of a Chebyshev polynomial once, and read off that.
     """
-    found: FloatArray = _by_inverse_freedom(share)(1 / freedom)
-    return found
+    found = _by_inverse_freedom(share)((1 / freedom).cpu().numpy())
+    return torch.as_tensor(found, dtype=torch.float64, device=freedom.device)
 
 
 @functools.lru_cache(maxsize=256)
