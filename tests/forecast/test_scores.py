@@ -48,6 +48,29 @@ def test_coverage_is_the_share_of_observed_values_in_the_band() -> None:
     assert "67 % of the values lie in the 80 % band" in scores.covered()
 
 
+def test_the_quantile_loss_weighs_observed_points_of_bands_and_quantiles() -> None:
+    actual = np.array([[1.0, 2.0, NAN], [10.0, -4.0, 5.0]])
+    low, high, third = actual - 1, actual + 2, np.full((2, 3), 3.0)
+    low[0, 2] = high[0, 2] = third[0, 2] = 1e9  # stand against a missing value
+    forecasts = {"LSTM": actual, "SeasonalNaive": actual}
+    past = panel_of([np.arange(9.0), np.arange(9.0)])
+    scores = score_window(past, actual, forecasts, {80: (low, high)}, "LSTM", 1, {0.1: low, 0.3: third})
+    costs = [
+        sum(
+            share * (y - q) if y >= q else (1 - share) * (q - y)
+            for y, q in zip(actual.ravel(), ends.ravel(), strict=True)
+            if not math.isnan(y)
+        )
+        for share, ends in ((0.1, low), (0.9, high), (0.3, third))  # 0.1 is asked for twice, and counts once
+    ]
+    assert scores.quantile_loss == pytest.approx(2 * np.mean(costs) / (1 + 2 + 10 + 4 + 5))
+    nothing = score_window(past, actual, forecasts, {}, "LSTM", 1)
+    assert nothing.to_json()["quantile_loss"] is None
+    zeros = score_window(past, 0 * actual, forecasts, {80: (low, high)}, "LSTM", 1)
+    assert math.isnan(zeros.quantile_loss)
+    assert average([scores, zeros]).quantile_loss == scores.quantile_loss
+
+
 def _scores(ours: float, naive: float, season: int = 12, mase: bool = True) -> Scores:
     rows = {
         "LSTM": {"MAE": ours, "RMSE": ours, "MASE": ours if mase else NAN, "sMAPE": ours},
