@@ -16,7 +16,7 @@ from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
 from unrolled.forecast.inputs import PLAIN, Inputs, Layout
 from unrolled.forecast.losses import loss_of
-from unrolled.forecast.networks import Network, build
+from unrolled.forecast.networks import Network, build, deepar
 
 CELLS: dict[str, Any] = {
     "LSTM": "LSTM",
@@ -303,3 +303,14 @@ def test_settings_of_other_networks_are_refused(settings: dict[str, Any], expect
         Config(3, **settings)
     (problem,) = caught.value.problems
     assert expected in problem
+
+
+def test_many_paths_are_drawn_of_a_few_windows_after_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, batch = network_of(_usual("deepar"), FULL), batch_of(FULL, windows=5)
+    monkeypatch.setattr(deepar, "PATHS_AT_ONCE", 9)  # two windows of four paths each at a time
+    first_two, rest = [Inputs(*(part[at] for part in batch.inputs)) for at in (slice(0, 2), slice(2, 4))]
+    draw = torch.Generator().manual_seed(0)
+    parts = [network.sample_paths(one, batch.scale_R1[:4], 4, draw) for one in (first_two, rest)]
+    paths = _paths(network, batch, 4)
+    assert paths.shape == (10, H, 4)
+    torch.testing.assert_close(paths[:8], torch.cat(parts))

@@ -28,6 +28,9 @@ from unrolled.forecast.networks.feedback import Read, as_input, unroll
 from unrolled.forecast.networks.heads import rows
 from unrolled.layers.trees import map_leaves
 
+PATHS_AT_ONCE = 1 << 14
+"""Paths of this many targets, or a few more, are drawn together: more would take memory and no less time."""
+
 
 class DeepAR(Network):
     """One recurrence over window and horizon, whose outputs are distributions."""
@@ -55,7 +58,13 @@ class DeepAR(Network):
     def sample_paths(
         self, inputs: Inputs, scale_R1: Float[Tensor, "R 1"], count: int, generator: torch.Generator
     ) -> Float[Tensor, "R h M"]:
-        """Draw paths, all in one batch; see `Network.sample_paths`."""
+        """Draw paths, those of many windows in one batch; see `Network.sample_paths`."""
+        windows = max(1, PATHS_AT_ONCE // count)
+        some = map(Inputs, *(torch.split(part, windows) for part in inputs))
+        scales = torch.split(scale_R1, windows * self.channels)
+        return torch.cat([self._draw(one, scale, count, generator) for one, scale in zip(some, scales, strict=True)])
+
+    def _draw(self, inputs: Inputs, scale_R1: Tensor, count: int, generator: torch.Generator) -> Tensor:
         first_N1X, state, beside_NBE = self._begin(inputs)
         state = map_leaves(lambda one: one.repeat_interleave(count, _rows_axis(self.encoder)), state)
         scale_P1 = torch.unflatten(scale_R1, 0, (-1, self.channels)).repeat_interleave(count, 0).flatten(0, 1)
