@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 
 from network_batches import FULL, H, T, batch_of, config_of, network_of
 from unrolled.forecast.inputs import Inputs
+from unrolled.forecast.losses import loss_of
+from unrolled.forecast.losses.base import spread_times
+from unrolled.forecast.losses.normal import LEAST_FREEDOM, LEAST_SPREAD
 
 Array = NDArray[np.float64]
 Weights = dict[str, Array]
@@ -170,3 +173,30 @@ def test_reversible_normalisation_changes_what_is_read_and_undoes_it_on_what_is_
         wanted.append(undone)
     with torch.no_grad():
         np.testing.assert_allclose(network(inputs).numpy(), np.concatenate(wanted), rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["normal", "student_t"])
+def test_a_moved_distribution_is_that_of_the_moved_value(name: str) -> None:
+    loss, batch = loss_of(config_of("steps", loss=name)), batch_of()
+    forecast = torch.randn(3, H, loss.outputs, dtype=torch.float64)
+    location, scale = torch.tensor([[0.3], [-2.0], [0.0]]).double(), torch.tensor([[0.2], [3.0], [1.0]]).double()
+    spread = torch.nn.functional.softplus(forecast[..., 1]) * scale + LEAST_SPREAD
+    middle = location + scale * forecast[..., 0]
+    if name == "normal":
+        wanted: Any = torch.distributions.Normal(middle, spread)
+    else:
+        freedom = torch.nn.functional.softplus(forecast[..., 2]) + LEAST_FREEDOM
+        wanted = torch.distributions.StudentT(freedom, middle, spread)
+    costs = loss.costs(loss.moved(forecast, location, scale), batch)
+    torch.testing.assert_close(costs, -wanted.log_prob(batch.targets_Rh.double()))
+
+
+def test_a_moved_spread_has_a_number_and_a_gradient_however_small_it_is() -> None:
+    raw = torch.tensor([-1000.0, -90.0, -20.0, 0.0, 50.0, 1e4], requires_grad=True)
+    moved = spread_times(raw, torch.tensor(2.0))
+    moved.sum().backward()  # type: ignore[no-untyped-call]
+    assert raw.grad is not None
+    assert moved.isfinite().all()
+    assert raw.grad.isfinite().all()
+    twice = 2 * torch.nn.functional.softplus(raw.detach())
+    torch.testing.assert_close(torch.nn.functional.softplus(moved.detach())[2:], twice[2:])
