@@ -45,10 +45,16 @@ def _by_hand(w: dict[str, np.ndarray], values: np.ndarray, seen: np.ndarray, con
         flat = np.array(numbers[begin : begin + piece]).ravel()
         embedded = np.maximum(w["embedding.0.weight"] @ flat + w["embedding.0.bias"], 0)
         h = _gru_step(w, embedded, h)
-    learnt = np.concatenate([w["head.weight"] @ _gru_step(w, place, h) + w["head.bias"] for place in w["places"]])
-    linear = w["linear.weight"] @ values + w["linear.bias"]
-    naive = np.array([values[length - season + step % season] for step in range(config.h)])
-    return naive + linear + learnt[: config.h]
+    forecast = []
+    for place in w["places"]:
+        read = _gru_step(w, place, h)
+        logits = w["copies.weight"] @ read + w["copies.bias"]
+        weights = np.exp(logits) / np.exp(logits).sum()
+        for correction in w["head.weight"] @ read + w["head.bias"]:
+            phase = len(forecast) % season
+            ago = [values[-1], *(values[length - k * season + phase] for k in range(1, length // season + 1))]
+            forecast.append(weights @ ago + correction)
+    return np.array(forecast[: config.h])
 
 
 @pytest.mark.parametrize("segment", [1, 2, 4, 5])  # 4 and 5 divide neither the window nor the horizon
@@ -65,13 +71,12 @@ def test_a_forecast_is_what_loops_give(segment: int, season: int) -> None:
 
 @pytest.mark.parametrize("season", [1, 2, 3, 6])
 @pytest.mark.parametrize("loss", ["mae", "quantile", "normal"])
-def test_before_any_training_it_forecasts_as_seasonal_naive(season: int, loss: str) -> None:
+def test_before_any_training_it_forecasts_nearly_as_seasonal_naive(season: int, loss: str) -> None:
     config, batch = config_of("segments", season=season, loss=loss), batch_of()
-    network = build(config)
-    point = loss_of(config).point(network(batch.inputs))
+    point = loss_of(config).point(build(config)(batch.inputs))
     values = batch.inputs.past_NTF[..., 0]
     expected = torch.stack([values[:, T - season + step % season] for step in range(H)], dim=1)
-    torch.testing.assert_close(point, expected)
+    torch.testing.assert_close(point, expected, rtol=0, atol=0.02)  # of values between 0.5 and 1.5
 
 
 def test_a_window_shorter_than_a_season_continues_its_last_value() -> None:
@@ -80,7 +85,7 @@ def test_a_window_shorter_than_a_season_continues_its_last_value() -> None:
     torch.testing.assert_close(build(config)(batch.inputs)[..., 0], expected)
 
 
-def test_the_width_of_a_distribution_gets_no_baseline() -> None:
+def test_the_width_of_a_distribution_copies_nothing() -> None:
     config, batch = config_of("segments", loss="normal"), batch_of()
     assert build(config)(batch.inputs)[..., 1:].abs().max() == 0
 
@@ -106,9 +111,8 @@ def test_every_cell_layout_and_loss_has_its_shape_and_gradients(cell: str, layou
     forecast = network(batch.inputs)
     assert forecast.shape == (3 * columns.channels, H, loss_of(config).outputs)
     loss_of(config)(network.train().teach(batch), batch).backward()  # type: ignore[no-untyped-call]
-    baseline = loss_of(config).locations > 0
     without = {name for name, one in network.named_parameters() if one.grad is None or not one.grad.any()}
-    assert without == (set() if baseline else {"linear.weight", "linear.bias"})
+    assert without == (set() if loss_of(config).locations else {"copies.weight", "copies.bias"})
 
 
 def _changed(batch: Batch, **parts: torch.Tensor) -> Batch:

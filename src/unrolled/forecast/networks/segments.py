@@ -1,13 +1,14 @@
 """`segments`: the window read in pieces of a season, the horizon forecast piece by piece in parallel.
 
-After SegRNN (Lin et al. 2023): a piece of the window is one step of the recurrence, and each piece of the horizon is one
+After SegRNN (Lin et al. 2023): a piece of the window is one step of the recurrence, and each piece of the horizon one
 step from the window's last state, told apart by a learnt embedding of its place. Two things are added, for series of
 any level and shape. The pieces show the window in two scales: its shape, and its change from one season to the next.
-And the recurrence learns what the seasonal naive forecast and a linear map of the window (as in NLinear, Zeng et al.
-2023) leave over, from nothing on: before any training the forecast is the seasonal naive one.
+And each piece is a learnt correction of a weighted mean of what was there before: the same steps one season ago, two,
+three, up to the whole window, and the last value. The weights are a softmax of the same state, as in the copying of
+pointer networks (Vinyals et al. 2015), so that a series may repeat yesterday, last week, or the mean of many days.
 
 Shapes: N windows, T past steps, h horizon, C targets read together, R = N C rows, F = 2 C features, E numbers beside
-them; L = steps in a piece, B pieces of the window, m of the horizon, H hidden units, Q outputs per step.
+them; L = steps in a piece, B pieces of the window, m of the horizon, H hidden units, Q outputs per step, K seasons.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ from unrolled.forecast.networks.base import Forecasts, Network
 from unrolled.forecast.networks.covariates import Covariates, beside_horizon, beside_window
 from unrolled.forecast.networks.encoder import recurrent, width
 from unrolled.layers.trees import map_leaves
+
+LAST_SEASON = 6.0
+"""Where the weights of what is copied begin: nearly all of it is the last season, as in the seasonal naive forecast."""
 
 ROUNDING = 1e-6
 """Added to a window's spread, so that a constant window is divided by something."""
@@ -51,19 +55,20 @@ class Segments(Network):
         self.ahead = nn.Linear(ahead, units, bias=False) if ahead else None
         self.dropout = nn.Dropout(config.dropout or 0.0)
         self.head = nn.Linear(width(config), self.segment * layout.channels * self.loss.outputs)
-        self.linear = nn.Linear(config.input_size, self.h)
-        for parameter in (*self.linear.parameters(), *self.head.parameters()):
+        self.copies = nn.Linear(width(config), layout.channels * (1 + config.input_size // self.season))
+        for parameter in (*self.head.parameters(), *self.copies.parameters()):
             nn.init.zeros_(parameter)
+        self.copies.bias.data.unflatten(0, (layout.channels, -1))[:, 1:2] = LAST_SEASON
 
     def forward(self, inputs: Inputs) -> Forecasts:
         """Forecast the h steps after the window."""
         told = self.covariates(inputs)
         _, states = self.encoder(self.embedding(self._pieces(told)))
-        learnt_RhQ = self._decoded(states, self._queries(told))
-        values_RT = by_row(inputs.past_NTF[..., : self.channels])
-        base_Rh1 = (self._seasonal_naive(values_RT) + self.linear(values_RT))[..., None]
-        located, others = learnt_RhQ.split([self.loss.locations, self.loss.outputs - self.loss.locations], dim=2)
-        return torch.cat([located + base_Rh1, others], dim=2)
+        read_NmH = self._decoded(states, self._queries(told))
+        corrections_RhQ = self._steps(self.head(self.dropout(read_NmH)), self.segment)
+        copied_Rh1 = self._copied(by_row(inputs.past_NTF[..., : self.channels]), self.copies(read_NmH))[..., None]
+        located, others = corrections_RhQ.split([self.loss.locations, self.loss.outputs - self.loss.locations], dim=2)
+        return torch.cat([located + copied_Rh1, others], dim=2)
 
     def _pieces(self, told: Inputs) -> Float[Tensor, "N B G"]:
         """Return the window in pieces: its shape, its changes over a season, what was observed, what is beside it."""
@@ -91,18 +96,29 @@ class Segments(Network):
             return places_NmH
         return places_NmH + self.ahead(self._cut(beside_horizon(told), at_the_front=False))
 
-    def _decoded(self, states: object, queries_NmH: Float[Tensor, "N m H"]) -> Forecasts:
-        """Return what one step from the window's last states gives for each query."""
+    def _decoded(self, states: object, queries_NmH: Float[Tensor, "N m H"]) -> Float[Tensor, "N m H"]:
+        """Return what one step from the window's last states puts out for each query."""
         pieces = queries_NmH.shape[1]
         states = map_leaves(lambda state: state.repeat_interleave(pieces, dim=-2).contiguous(), states)
         output_M1H, _ = self.encoder(queries_NmH.flatten(0, 1)[:, None].contiguous(), states)
-        pieces_NmG = self.head(self.dropout(output_M1H[:, 0])).unflatten(0, (-1, pieces))
-        steps_NhCQ = pieces_NmG.unflatten(2, (self.segment, self.channels, -1)).flatten(1, 2)[:, : self.h]
-        return steps_NhCQ.transpose(1, 2).flatten(0, 1)
+        read_NmH: Tensor = output_M1H[:, 0].unflatten(0, (-1, pieces))
+        return read_NmH
 
-    def _seasonal_naive(self, values_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R h"]:
-        """Return the last season over and over; of a window shorter than one, its last value."""
-        length = values_RT.shape[1]
-        season = self.season if length >= self.season else 1
-        at_h = length - season + torch.arange(self.h, device=values_RT.device) % season
-        return values_RT[:, at_h]
+    def _steps(self, pieces_NmG: Float[Tensor, "N m G"], steps: int) -> Float[Tensor, "R h Q"]:
+        """Return the pieces' numbers step after step, a row for each target."""
+        steps_NWCQ = pieces_NmG.unflatten(2, (steps, self.channels, -1)).flatten(1, 2)
+        return steps_NWCQ[:, : self.h].transpose(1, 2).flatten(0, 1)
+
+    def _copied(self, values_RT: Float[Tensor, "R T"], weights_NmG: Float[Tensor, "N m G"]) -> Float[Tensor, "R h"]:
+        """Return the weighted mean of the last value and of each step one season ago, two seasons, ..."""
+        logits_RmK = weights_NmG.unflatten(2, (self.channels, -1)).transpose(1, 2).flatten(0, 1)
+        weights_RhK = logits_RmK.softmax(dim=2).repeat_interleave(self.segment, dim=1)[:, : self.h]
+        return (weights_RhK * self._ago(values_RT)).sum(dim=2)
+
+    def _ago(self, values_RT: Float[Tensor, "R T"]) -> Float[Tensor, "R h K"]:
+        """Return for each step of the horizon the last value, and the values of its place in each season before."""
+        length, season = values_RT.shape[1], self.season
+        seasons_K = torch.arange(1, 1 + length // season, device=values_RT.device)
+        phase_h = torch.arange(self.h, device=values_RT.device) % season
+        ago_RhK = values_RT[:, length - season * seasons_K + phase_h[:, None]]
+        return torch.cat([values_RT[:, -1:, None].expand(-1, self.h, -1), ago_RhK], dim=2)
