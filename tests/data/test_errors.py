@@ -381,7 +381,7 @@ def test_rows_that_cannot_be_read_do_not_hide_what_else_is_wrong(tmp_path):
         "'y' is infinite in 1 row: line 7",
         "'ds': 2 rows cannot be read as times: '2024-02-31' in line 10, 'soon' in line 25",
         "Times appear more than once, in 1 row: ('a', 2024-01-02)",
-        "2 series shorter than one window of 30 points: 'a' (19), 'b' (2)",
+        "2 series shorter than one window of 30 points: 'a' (20), 'b' (2)",
     ]
     assert len(caught.value.problems) == len(starts)
     for problem, start in zip(caught.value.problems, starts, strict=True):

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from unrolled.data.arrow import encode, is_number, is_text
+from unrolled.data.arrow import encode, is_number, is_text, plain, value_type
 from unrolled.data.covariates import MISSING, Covariates, Features, Kind, compact
 from unrolled.data.files import CsvFile
 from unrolled.data.grid import Grid, Rows, counted_series
@@ -70,16 +70,25 @@ def read_covariate(
         as_texts: Whether it must be texts; None for what it looks like.
         problems: Where those of the column are noted.
     """
-    kind = column.type
+    kind = value_type(column.type)
     if not (is_text(kind) or is_number(kind) or pa.types.is_boolean(kind) or pa.types.is_null(kind)):
         problems.add(f"{name!r} holds {kind}; covariates are numbers, texts, or true and false.{_instead(kind)}")
         return None
-    if is_text(kind) and column.null_count < len(column) and looks_like_times(column):
+    if not is_text(kind):
+        if as_texts and not (pa.types.is_floating(kind) or pa.types.is_decimal(kind)):
+            return _texts(column.cast(pa.large_string()), name)
+        if as_texts:
+            problems.add(f"{name!r} holds numbers with fractions where the model was trained on texts.")
+        return None if as_texts else _numbers(column, name, source.where, problems)
+    # Many rows share their texts, so that it is quicker to look at the distinct ones.
+    read = _texts(column, name)
+    distinct = pa.array(read.words, type=pa.string())
+    if len(distinct) and looks_like_times(distinct):
         problems.add(f"{name!r} holds dates; covariates are numbers, texts, or true and false.{_CALENDAR}")
         return None
     if as_texts is None:
-        as_texts = is_text(kind) and not (isinstance(source, CsvFile) and _all_numbers(column))
-    return _texts(column, name, problems) if as_texts else _numbers(column, name, source.where, problems)
+        as_texts = not (isinstance(source, CsvFile) and _all_numbers(distinct))
+    return read if as_texts else _numbers(column, name, source.where, problems)
 
 
 _CALENDAR = " calendar='auto' makes features of the time column; of another one make numbers, such as days since then."
@@ -105,17 +114,14 @@ def _as_digits(column: Any) -> Any:
 def _numbers(column: Any, name: str, where: Where, problems: Problems) -> ColumnRead | None:
     if pa.types.is_boolean(column.type):
         column = column.cast(pa.int8())
-    elif is_text(column.type):
-        column = _as_digits(column)
+    elif is_text(value_type(column.type)):
+        column = _as_digits(plain(column))
     numbers = read_numbers(column, name, where, problems)
     return None if numbers is None else ColumnRead(name, compact(numbers), None)
 
 
-def _texts(column: Any, name: str, problems: Problems) -> ColumnRead | None:
-    if pa.types.is_floating(column.type) or pa.types.is_decimal(column.type):
-        problems.add(f"{name!r} holds numbers with fractions where the model was trained on texts.")
-        return None
-    codes, words = encode(column.cast(pa.large_string()))
+def _texts(column: Any, name: str) -> ColumnRead:
+    codes, words = encode(column)
     return ColumnRead(name, codes, tuple(words.to_pylist()))
 
 

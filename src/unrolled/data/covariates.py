@@ -114,12 +114,9 @@ class Covariates:
 
 def compact(numbers: NDArray[np.float64]) -> NDArray[Any]:
     """Return numbers in float32 where that loses nothing beside their spread, else as they are."""
-    small = numbers.astype(np.float32)
-    known = numbers[~np.isnan(numbers)]
-    if not len(known):
-        return small
-    error = float(np.abs(known).max()) * float(np.finfo(np.float32).eps)
-    return small if error <= 1e-4 * float(np.ptp(known)) or error == 0 else numbers
+    low, high = np.fmin.reduce(numbers, initial=np.nan), np.fmax.reduce(numbers, initial=np.nan)
+    error = max(abs(low), abs(high)) * np.finfo(np.float32).eps
+    return numbers if error > 1e-4 * (high - low) and error > 0 else numbers.astype(np.float32)
 
 
 def filled_forward(numbers: NDArray[Any], offsets: Boundaries) -> NDArray[Any]:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 
-from unrolled.data.arrow import plain
+from unrolled.data.arrow import coded, is_text, plain
 from unrolled.data.frames import Library
 from unrolled.data.wording import counted, first_few
 from unrolled.errors import DataError, did_you_mean
@@ -179,19 +179,25 @@ class ParquetFiles:
         self.name = Path(path).name
         files = _parquet_files(Path(path))
         base = str(path) if Path(path).is_dir() else None
+        options = {"partitioning": "hive", "partition_base_dir": base}
         try:
-            self._dataset = pa_dataset.dataset(files, format="parquet", partitioning="hive", partition_base_dir=base)
+            self._dataset = pa_dataset.dataset(files, format="parquet", **options)
+            texts = [field.name for field in self._dataset.schema if is_text(field.type)]
+            if texts:
+                # Each distinct text of a file is read once: ten million rows of ids are but numbers of theirs.
+                coding = pa_dataset.ParquetFileFormat(dictionary_columns=texts)
+                self._dataset = pa_dataset.dataset(files, format=coding, **options)
             self.head = _plain_table(self._dataset.head(_HEAD))
         except pa.ArrowException as error:
             raise DataError(f"{self.name} is no Parquet file, or a damaged one.") from error
 
     def read(self, names: list[str]) -> dict[str, Any]:
-        """Return the columns of these names."""
+        """Return the columns of these names, texts as categories."""
         try:
             table = self._dataset.to_table(columns=names)
         except pa.ArrowException as error:
             raise DataError(f"{self.name} cannot be read as Parquet: {error}") from None
-        return {name: plain(table[name]) for name in names}
+        return {name: coded(table[name]) for name in names}
 
     def where(self, rows: np.ndarray) -> list[str]:
         """Return rows counted from 0, as a frame read from the files would."""

@@ -31,7 +31,7 @@ class Source(Protocol):
     head: pa.Table
 
     def read(self, names: list[str]) -> dict[str, Any]:
-        """Return the columns of these names as Arrow chunked arrays, all from one reading."""
+        """Return the columns of these names as Arrow chunked arrays, all from one reading; texts may be categories."""
         ...
 
     def where(self, rows: np.ndarray) -> list[str]:

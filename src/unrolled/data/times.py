@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.arrow import encode, is_period, is_text
+from unrolled.data.arrow import encode, is_period, is_text, value_type
 from unrolled.data.frames import TimeType, from_wall_clock
 from unrolled.data.values import Where, check_no_nulls
 from unrolled.data.wording import counted, first_few
@@ -106,7 +106,7 @@ def read_times(column: Any, name: str, where: Where, problems: Problems) -> Time
     """
     if not check_no_nulls(column, name, "a time", where, problems):
         return None
-    if is_text(column.type):
+    if is_text(value_type(column.type)):
         return _times_from_text(column, name, where, problems)
     try:
         return _typed_times(column, name, problems)

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from unrolled.data.arrow import encode, is_number, is_text, rows_where
+from unrolled.data.arrow import encode, is_number, is_text, plain, rows_where, value_type
 from unrolled.data.wording import counted, first_few
 from unrolled.errors import Problems
 
@@ -28,11 +28,11 @@ def read_ids(column: Any, name: str, where: Where, problems: Problems) -> tuple[
     # Empty ones first: they are why pandas makes numbers with fractions of whole ones.
     if not check_no_nulls(column, name, "an id", where, problems):
         return None
-    if not (is_text(column.type) or pa.types.is_integer(column.type)):
+    if not (is_text(value_type(column.type)) or pa.types.is_integer(column.type)):
         problems.add(f"{name!r} holds {column.type}; ids are text or whole numbers.")
         return None
     codes, ids = encode(column)
-    return codes, np.array(ids.to_pylist()) if is_text(column.type) else np.asarray(ids)
+    return codes, np.array(ids.to_pylist()) if is_text(ids.type) else np.asarray(ids)
 
 
 def check_no_nulls(column: Any, name: str, what: str, where: Where, problems: Problems) -> bool:
@@ -50,6 +50,7 @@ def read_numbers(column: Any, name: str, where: Where, problems: Problems) -> np
 
     What is wrong is noted in `problems`; rows that cannot be read are 0, so that the rest can be checked too.
     """
+    column = plain(column)
     if is_text(column.type):
         column = _numbers_from_text(column, name, where, problems)
     elif pa.types.is_boolean(column.type):

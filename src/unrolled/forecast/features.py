@@ -57,11 +57,11 @@ def check_calendar(panel: Panel, config: Config) -> None:
         ConfigError: says which settings, and why.
     """
     problems = Problems()
-    for name in ("calendar", "holidays"):
-        if getattr(config, name) and panel.freq.unit == "integer":
+    for name, given in (("calendar", list(config.calendar)), ("holidays", config.holidays)):
+        if given and panel.freq.unit == "integer":
             problems.add(
-                f"{name}={getattr(config, name)!r} makes features of dates, and the times here are whole numbers. "
-                f"Leave it out, or give dates."
+                f"{name}={given!r} makes features of dates, and the times here are whole numbers. Leave it out, or "
+                "give dates."
             )
     if config.holidays is not None and not problems:
         try:

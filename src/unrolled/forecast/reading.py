@@ -12,6 +12,7 @@ from unrolled.data.frequency import Frequency
 from unrolled.data.future import with_future
 from unrolled.data.panel import Panel
 from unrolled.data.table import MinLength, read_panel, short_series
+from unrolled.data.wording import id_text
 from unrolled.errors import ConfigError, DataError
 from unrolled.forecast.config import Config
 from unrolled.forecast.features import check_calendar, unseen_notes
@@ -111,7 +112,7 @@ def with_a_past(panel: Panel, known: list[tuple[np.ndarray, np.ndarray]]) -> Pan
     if items.all() or not items.any():
         return panel
     left_out = len(items) - int(items.sum())
-    first = panel.item_ids[~items][0]
+    first = id_text(panel.item_ids[~items][0])
     note = f"{left_out:,} series are left out of the backtest, without a value before its first cutoff: {first} first."
     return _noted(panel.of_items(np.flatnonzero(items)), (note,))
 
