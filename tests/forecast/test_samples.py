@@ -140,3 +140,21 @@ def test_paths_are_read_by_their_order() -> None:
     back = paths.double().numpy() * np.array([3, 0.5])[:, None, None] + np.array([1, 2])[:, None, None]
     np.testing.assert_allclose(said.point(), np.median(back, axis=2))
     np.testing.assert_allclose(said.quantiles((0.1, 0.9))[..., 0], np.quantile(back, 0.1, axis=2))
+
+
+# --- several targets ---
+
+
+@pytest.mark.parametrize("settings", [{}, {"channels": "joint"}, {"channels": "joint", "network": "deepar"}], ids=str)
+def test_several_targets_are_drawn_and_have_quantiles_each_in_its_units(settings) -> None:
+    table = wave_frame(1, 70).assign(warm=lambda rows: 1000 + 100 * rows["y"])
+    model = Forecaster(h=3, loss="normal", target_col=["y", "warm"], **SMALL | settings).fit(table)
+    forecast, samples = model.predict(quantiles=[0.1, 0.9]), model.sample(n=300)
+    assert samples.columns.tolist() == ["unique_id", "ds", "target", "sample", "value"]
+    for name, low, high in (("y", -20, 30), ("warm", 0, 3000)):
+        of_target = forecast[forecast["target"] == name]
+        drawn = samples[samples["target"] == name]
+        assert ((low < of_target["LSTM-ql0.1"]) & (of_target["LSTM-ql0.9"] < high)).all()
+        inside = drawn.merge(of_target, on=["ds"])
+        share = (inside["value"].between(inside["LSTM-ql0.1"], inside["LSTM-ql0.9"])).mean()
+        assert share == pytest.approx(0.8, abs=0.06)

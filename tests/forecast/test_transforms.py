@@ -111,8 +111,12 @@ def test_a_forecaster_learns_and_forecasts_transformed_values(name: str, tmp_pat
     np.testing.assert_array_equal(again["LSTM-hi-80"], forecast["LSTM-hi-80"])
 
 
-def test_series_to_forecast_are_checked_too() -> None:
+def test_series_to_forecast_and_observations_are_checked_too() -> None:
     table = wave_frame(1, 90)
     model = Forecaster(h=4, transform="log", input_size=12, **QUICK).fit(table)
     with pytest.raises(DataError, match=r"transform='log' is of values above -1; \('s0', 2024-03-30\) is -5"):
         model.predict(table.assign(y=table["y"].where(table.index < 89, -5)))
+    stream = model.stream()
+    with pytest.raises(DataError, match=r"'s0' is -5.0, and transform='log' is of values above -1"):
+        stream(-5.0)
+    assert np.isfinite(stream(0.0)).all()

@@ -58,7 +58,6 @@ def fit_panel(
     """
     if start is None:
         PointsNeeded(config).check(panel)
-        refuse_targets(panel, config)
         choice = resolve(config, panel)
         configs = ensemble_configs(choice.config, panel.lengths, open_window=config.input_size is None)
         features, transform = learn_features(panel, choice.config), learn_transform(panel, choice.config)
@@ -67,6 +66,7 @@ def fit_panel(
         PointsNeeded(dataclasses.replace(start.config, input_size=start.longest_window)).check(panel)
         configs = tuple(member.config for member in start.members)
         features, transform, reasons = start.features, start.transform, start.reasons
+    refuse_targets(panel, configs[0])
     work = _Work(panel, features, transform, watcher, checkpoints, start)
     members = work.members(configs)
     errors = held_out_errors(members, panel, features, transform)

@@ -155,7 +155,7 @@ class ForecastStream:
                 f"The stream has {len(rows):,} series and was given {_form(numbers)}. Give one number for each, or "
                 f"{{id: number}} for some of them, such as {{{id_text(self.ids[0])}: 1.5}}."
             )
-        if np.isinf(numbers).any():
+        if np.isinf(numbers).any() or self._fitted.transform.outside(numbers).any():
             self._refuse_numbers(rows, numbers)
         return rows, numbers
 
@@ -170,17 +170,16 @@ class ForecastStream:
         problems.raise_as(DataError)
         if not len(rows):
             raise DataError("The stream was given no observation: {id: number} is empty.")
-        if np.isinf(numbers).any():
+        if np.isinf(numbers).any() or self._fitted.transform.outside(numbers).any():
             self._refuse_numbers(rows, numbers)
         return rows, numbers
 
     def _refuse_numbers(self, rows: IntArray, numbers: FloatArray) -> None:
-        problems = Problems()
-        for row, number in zip(rows, numbers, strict=True):
-            problems.check(
-                not np.isinf(number),
-                f"The observation of {id_text(self.ids[row])} is {number}. Give a finite number, or NaN for a gap.",
-            )
+        problems, transform = Problems(), self._fitted.transform
+        for row, number, outside in zip(rows, numbers, transform.outside(numbers), strict=True):
+            what = f"The observation of {id_text(self.ids[row])} is {number}"
+            problems.check(not np.isinf(number), f"{what}. Give a finite number, or NaN for a gap.")
+            problems.check(np.isinf(number) or not bool(outside), f"{what}, and {transform.domain()}.")
         problems.raise_as(DataError)
 
 

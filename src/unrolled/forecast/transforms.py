@@ -31,6 +31,9 @@ MOST_POINTS = 200_000
 """The exponent is estimated from at most about this many points: the most recent ones of every series."""
 
 
+_LEAST = {"none": -np.inf, "log": -1.0, "boxcox": 0.0}
+
+
 @dataclass(frozen=True)
 class Transform:
     """A rising function of the values, and its inverse. NaN stays NaN.
@@ -50,7 +53,7 @@ class Transform:
         """Return the values as networks are to see them; NaN where it is not made for them."""
         if self.name == "none":
             return values
-        inside = np.where(self._outside(values), np.nan, values)
+        inside = np.where(self.outside(values), np.nan, values)
         return np.log1p(inside) if self.name == "log" else _power(inside, self.exponent)
 
     def inverse(self, values: FloatArray) -> FloatArray:
@@ -67,12 +70,18 @@ class Transform:
         Raises:
             DataError: names the first of them.
         """
-        wrong = self._outside(panel.values)
+        wrong = self.outside(panel.values)
         if wrong.any():
-            least, others = ("-1", "'none'") if self.name == "log" else ("0", "'log', which takes zeros, or 'none'")
-            raise DataError(
-                f"transform={self.name!r} is of values above {least}; {named(panel, wrong)}. Use transform={others}."
-            )
+            others = "'none'" if self.name == "log" else "'log', which takes zeros, or 'none'"
+            raise DataError(f"{self.domain()}; {named(panel, wrong)}. Use transform={others}.")
+
+    def domain(self) -> str:
+        """Say which values it is made for."""
+        return f"transform={self.name!r} is of values above {_LEAST[self.name]:g}"
+
+    def outside(self, values: FloatArray) -> NDArray[np.bool_]:
+        """Return which values it is not made for."""
+        return values <= _LEAST[self.name]
 
     def to_json(self) -> dict[str, Any]:
         """Return the transform as plain JSON types."""
@@ -82,10 +91,6 @@ class Transform:
     def from_json(cls, content: dict[str, Any]) -> Transform:
         """Return the transform that `to_json` wrote."""
         return cls(content["name"], float(content["exponent"]))
-
-    def _outside(self, values: FloatArray) -> NDArray[np.bool_]:
-        ends = {"log": -1.0, "boxcox": 0.0}
-        return values <= ends.get(self.name, -np.inf)
 
 
 def learn_transform(panel: Panel, config: Config) -> Transform:
