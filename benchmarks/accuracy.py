@@ -3,11 +3,11 @@
     python benchmarks/accuracy.py m4-hourly [--ensemble 5]
     python benchmarks/accuracy.py etth1 [--horizon 96]        # window 720; etth1-96: window 96
 
-Nothing is set but the horizon and, for ETTh1, the protocol's window and the training and validation parts. It trains on
+Nothing is set but the horizon and, for ETTh1, the protocol's window and the length of its validation part. It trains on
 the training part, forecasts the test part, prints our row beside the published ones and keeps it in
 results/accuracy.csv. With --validation it sees nothing of the test part: it trains on less, and scores on the end of
 the training part (M4) or on the validation part (ETTh1); settings are chosen by that alone. `--set NAME=VALUE` tries
-a setting. What it prints only is not kept: --validation, --set.
+a setting. The rows of these two are printed and not kept.
 """
 
 from __future__ import annotations
@@ -28,8 +28,18 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parent))
 
 from measure import keep
-from protocols import DATA, M4_HORIZON, TEST_END, TRAIN_END, VALIDATION_END, etth1, keep_back, m4_hourly, m4_scores
-from protocols import seasonal_naive as naive_forecast
+from protocols import (
+    DATA,
+    M4_HORIZON,
+    TEST_END,
+    TRAIN_END,
+    VALIDATION_END,
+    etth1,
+    keep_back,
+    m4_hourly,
+    m4_scores,
+    seasonal_naive,
+)
 
 from unrolled import Forecaster
 from unrolled.data.panel import Panel
@@ -56,6 +66,8 @@ SEGRNN = {
 }
 
 Row = dict[str, Any]
+Cut = tuple[pd.DataFrame, pd.DataFrame]
+"""What is known, and what came: long tables of all series."""
 
 
 def train(table: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[Forecaster, Row]:
@@ -66,27 +78,28 @@ def train(table: pd.DataFrame, settings: Mapping[str, Any]) -> tuple[Forecaster,
     return model, {"network": model.config.network, "steps": model.log.steps, "training s": round(seconds, 1)}
 
 
-def m4_row(folder: Path, settings: Mapping[str, Any], validation: bool) -> Row:
-    """Train on all series at once and score the 48 steps after each; for validation at the last two cuts before."""
+def m4_cuts(folder: Path, validation: bool) -> list[Cut]:
+    """Return what is known at each cut and the 48 steps after it: the test part; for validation the two cuts before."""
     known, truth = m4_hourly(folder)
     if not validation:
-        return m4_cuts(known, [(known, truth)], settings)
-    earlier, middle = keep_back(known, M4_HORIZON)
-    first, before = keep_back(earlier, M4_HORIZON)
-    return m4_cuts(first, [(first, before), (earlier, middle)], settings)
+        return [(known, truth)]
+    later = keep_back(known, M4_HORIZON)
+    return [keep_back(later[0], M4_HORIZON), later]
 
 
-def m4_cuts(known: pd.DataFrame, cuts: Sequence[tuple[pd.DataFrame, pd.DataFrame]], settings: Mapping[str, Any]) -> Row:
-    """Train once, forecast at each cut, average the scores."""
-    model, row = train(known, {"h": M4_HORIZON} | settings)
+def m4_row(cuts: Sequence[Cut], settings: Mapping[str, Any]) -> Row:
+    """Train once, on what is known at the first cut; forecast at each, average the scores."""
+    model, row = train(cuts[0][0], {"h": M4_HORIZON} | settings)
     started = time.perf_counter()
     forecasts = [model.predict(past) for past, _ in cuts]
     row["prediction s"] = round((time.perf_counter() - started) / len(cuts), 2)
-    scores = [
-        m4_scores(past, truth, forecast, model.config.name)
-        for (past, truth), forecast in zip(cuts, forecasts, strict=True)
-    ]
-    return row | {name: float(np.mean([one[name] for one in scores])) for name in scores[0]}
+    return row | m4_average(cuts, forecasts, model.config.name)
+
+
+def m4_average(cuts: Sequence[Cut], forecasts: Sequence[pd.DataFrame], column: str) -> dict[str, float]:
+    """Return the scores, averaged over the cuts."""
+    found = [m4_scores(*cut, forecast, column) for cut, forecast in zip(cuts, forecasts, strict=True)]
+    return {name: float(np.mean([one[name] for one in found])) for name in found[0]}
 
 
 def etth1_row(folder: Path, h: int, window: int, settings: Mapping[str, Any], validation: bool) -> Row:
@@ -127,13 +140,12 @@ def show(title: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, Any
 
 
 def run_m4(options: argparse.Namespace, settings: Row) -> list[Row]:
-    row = m4_row(options.data, settings, options.validation)
-    known, truth = m4_hourly(options.data)
-    checked = m4_scores(known, truth, naive_forecast(known, truth), "SeasonalNaive")
-    rows = {**M4_PUBLISHED, "seasonal naive": checked, name_of(options): row}
-    show(
-        title_of("M4 Hourly", options), ["MASE", "sMAPE", "OWA", "training s", "prediction s", "network", "steps"], rows
-    )
+    cuts = m4_cuts(options.data, options.validation)
+    naive = m4_average(cuts, [seasonal_naive(*cut) for cut in cuts], "SeasonalNaive")
+    row = m4_row(cuts, settings)
+    columns = ["MASE", "sMAPE", "OWA", "training s", "prediction s", "network", "steps"]
+    rows = {"seasonal naive, computed here": naive, **M4_PUBLISHED, name_of(options): row}
+    show(title_of("M4 Hourly", options), columns, rows)
     return [{"h": M4_HORIZON, **row}]
 
 
