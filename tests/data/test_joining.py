@@ -95,11 +95,11 @@ def test_what_lies_between_is_missing() -> None:
     [
         (
             _series([5.0], "2024-01-01 04:30"),
-            "Times lie between the hourly steps of the series: a at 2024-01-01 04:30. Correct or round them.",
+            "Times lie between the hourly steps of the series: ('a', 2024-01-01 04:30). Correct or round them.",
         ),
         (
             _series([5.0], "9999-01-01 04:00"),
-            "The series would have 69,904,085 points for 3 that are known. Are the times right?",
+            "The series would have 69,907,421 points for 3 that are known. Are the times right?",
         ),
         (
             read_panel(pd.DataFrame({"unique_id": [7], "ds": pd.to_datetime(["2024-01-02"]), "y": [1.0]}), freq="h"),

@@ -22,7 +22,7 @@ from safetensors.numpy import load_file, save
 
 from makers import QUICK, wave_frame
 from unrolled import Forecaster
-from unrolled.errors import ArtifactError, NotFittedError
+from unrolled.errors import ArtifactError, ConfigError, NotFittedError
 from unrolled.forecast.config import Config
 
 SETTINGS = {"h": 5, "input_size": 12, "network": "steps", **QUICK}
@@ -152,7 +152,7 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_file_leaves_the_old_model_whole
     shutil.copytree(saved, other)
     (other / "card.md").write_text("old")
     before = _files(other)
-    sizes = ("0", "1", "400", "1500", "4000")
+    sizes = ("0", "1", "400", "1500", "2500")
     done = subprocess.run(
         [sys.executable, "-c", LIMITED, saved, other, *sizes], capture_output=True, text=True, check=True
     )
@@ -168,28 +168,40 @@ def test_a_disk_that_fills_up_in_the_middle_of_a_file_leaves_the_old_model_whole
 
 
 KILLED = """
-import os, signal, sys
+import os, shutil, signal, sys
 from unrolled import Forecaster
-model, real, calls = Forecaster.load(sys.argv[1]), getattr(os, sys.argv[3]), []
-def fatal(*args):
-    calls.append(None)
-    if len(calls) == int(sys.argv[4]):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return real(*args)
-setattr(os, sys.argv[3], fatal)
-model.save(sys.argv[2])
-print("saved")
+saved, other = sys.argv[1:]
+model = Forecaster.load(saved)
+for call, number in (("fsync", 1), ("fsync", 4), ("rename", 1), ("rename", 2), ("fsync", 5)):
+    if not os.path.exists(other):
+        shutil.copytree(saved, other)
+    child = os.fork()  # so that all is imported once
+    if not child:
+        real, calls = getattr(os, call), []
+        def fatal(*args):
+            calls.append(None)
+            if len(calls) == number:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*args)
+        setattr(os, call, fatal)
+        model.save(other)
+        os._exit(0)
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(call, number, code, os.path.exists(other), Forecaster.load(other).config.h)
 """
 
 
 def test_killed_at_any_call_of_a_save_there_is_a_whole_model(saved: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
-    for call, number in (("fsync", "1"), ("fsync", "4"), ("rename", "1"), ("rename", "2"), ("fsync", "5")):
-        if not other.exists():
-            shutil.copytree(saved, other)
-        done = subprocess.run([sys.executable, "-c", KILLED, saved, other, call, number], capture_output=True)
-        assert (done.returncode, done.stdout) == (-9, b""), (call, number)
-        assert Forecaster.load(other).config.h == 5
+    command = [sys.executable, "-c", KILLED, saved, other]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == [
+        "fsync 1 -9 True 5",
+        "fsync 4 -9 True 5",
+        "rename 1 -9 True 5",
+        "rename 2 -9 False 5",  # the old one stands beside it
+        "fsync 5 -9 True 5",
+    ]
     Forecaster.load(other).save(other)
     assert not (tmp_path / ".other.before").exists()
     assert _files(other).keys() == _files(saved).keys()
@@ -290,9 +302,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         "  - 'wat' is no setting of a Forecaster. Save it again.",
     ),
     "no frequency": (
-        lambda f: _edit(f, frequency=None),
-        "F/config.json and weights.safetensors beside it don't describe one model: 'NoneType' object is not "
-        "subscriptable. Save it again.",
+        lambda f: _edit(f, frequency={}),
+        "F/config.json and weights.safetensors beside it don't describe one model: 'unit' is missing. Save it again.",
     ),
     "no training": (
         lambda f: _edit_network(f, training={"a": 1}),
@@ -318,6 +329,11 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda f: _reweigh(f, lambda w: w.update({"network.0.hat.bias": w.pop("network.0.head.bias")})),
         "F/config.json and weights.safetensors beside it don't describe one model:   - hat.bias is no weight of this "
         "network\n  - head.bias is missing. Save it again.",
+    ),
+    "errors of another horizon": (
+        lambda f: _reweigh(f, lambda w: w.update({"held_out_errors": np.zeros((9, 4))})),
+        "F/config.json and weights.safetensors beside it don't describe one model: held_out_errors is (9, 4) float64, "
+        "and should be (windows, 5) float64. Save it again.",
     ),
     "weights that are no numbers": (
         lambda f: _reweigh(f, lambda w: w["network.0.head.bias"].__setitem__(2, np.nan)),
@@ -410,6 +426,16 @@ def test_a_model_without_held_out_points_goes_there_and_back(tmp_path: Path) -> 
     Forecaster.load(tmp_path / "one").save(tmp_path / "two")
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
     assert "Intervals: none" in (tmp_path / "two" / "card.md").read_text()
+
+
+def test_a_model_trained_on_a_device_that_is_not_here_computes_on_the_cpu(saved: Path, model: Forecaster) -> None:
+    settings = json.loads((saved / "config.json").read_text())["networks"][0]["settings"]
+    _edit_network(saved, settings=settings | {"device": "cuda:77"})
+    loaded = Forecaster.load(saved)
+    assert loaded.config.device == "cpu"
+    assert loaded.predict(wave_frame(2, 80)).equals(model.predict())
+    with pytest.raises(ConfigError, match="device 'abacus' can't be used here"):
+        Forecaster.load(saved, device="abacus")
 
 
 def test_reading_a_model_draws_no_random_numbers(saved: Path) -> None:

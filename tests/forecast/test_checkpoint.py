@@ -9,8 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -39,53 +38,73 @@ EVERYTHING = {
     "weight_decay": 0.01,
 }
 
-FIT = """
-import json, sys, warnings
+FITS = """
+import json, os, sys, warnings
 sys.path.insert(0, sys.argv[1])
 import torch
 torch.set_num_threads(1)
 from makers import wave_frame
 from unrolled import Forecaster
 settings, out = json.loads(sys.argv[2]), sys.argv[3]
-print("ready", flush=True)
-model = Forecaster(**settings)
-model.fit(wave_frame(2, 80), checkpoint=out + "/checkpoint", checkpoint_every=0, resume=True, log=out + "/log.jsonl")
-model.save(out + "/model")
+for line in sys.stdin:
+    child = os.fork()  # so that all is imported once
+    if not child:
+        model = Forecaster(**settings)
+        log = out + "/log.jsonl"
+        model.fit(wave_frame(2, 80), checkpoint=out + "/checkpoint", checkpoint_every=0, resume=True, log=log)
+        model.save(out + "/model")
+        os._exit(0)
+    print(child, flush=True)
+    print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 """
 
 
-@contextmanager
-def _started(settings: dict[str, Any], out: Path) -> Iterator[subprocess.Popen[str]]:
-    """Start the fit; give it when all is imported and it begins, and wait for its end."""
-    command = [sys.executable, "-c", FIT, str(Path(__file__).parents[1]), json.dumps(settings), str(out)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        yield process
+class Fits:
+    """Starts the same fit as often as it is asked, each in a process of its own."""
+
+    def __init__(self, settings: dict[str, Any], out: Path) -> None:
+        self.checkpoint = out / "checkpoint"
+        command = [sys.executable, "-c", FITS, str(Path(__file__).parents[1]), json.dumps(settings), str(out)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def _say(self) -> int:
+        assert self.process.stdout is not None
+        return int(self.process.stdout.readline())
+
+    def start(self) -> int:
+        """Return the number of the process."""
+        assert self.process.stdin is not None
+        print("go", file=self.process.stdin, flush=True)
+        return self._say()
+
+    def ended(self) -> int:
+        """Wait for the process that was started; return its exit code."""
+        return self._say()
+
+    def kill_after(self, checkpoints: int, seconds: float) -> int:
+        """Start the fit, kill it so long after it has written so many checkpoints; return its exit code."""
+        child, wanted = self.start(), _number(self.checkpoint) + checkpoints
+        with suppress(ProcessLookupError):
+            while _number(self.checkpoint) < wanted:
+                os.kill(child, 0)  # raises when it has ended
+                time.sleep(0.001)
+            time.sleep(seconds)
+            os.kill(child, signal.SIGKILL)
+        return self.ended()
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.communicate()
 
 
 def _number(folder: Path) -> int:
     """Return the number of the newest checkpoint, -1 where there is none."""
-    found = [json.loads(path.read_text())["number"] for path in folder.glob("*.json")]
+    found = [json.loads(path.read_text())["number"] for path in folder.glob("checkpoint-*.json")]
     return max(found, default=-1)
 
 
-def _killed_again_and_again(settings: dict[str, Any], out: Path, kills: int, seed: int) -> int:
-    """Kill the fit at moments by chance, as often as that; return how often it was killed while it trained."""
-    draw, hits = np.random.default_rng(seed), 0
-    for _ in range(kills):
-        with _started(settings, out) as process:
-            wanted = _number(out / "checkpoint") + int(draw.integers(2, 25))
-            while process.poll() is None and _number(out / "checkpoint") < wanted:
-                time.sleep(0.002)
-            time.sleep(float(draw.uniform(0, 0.01)))  # anywhere in the writing of the next one
-            process.send_signal(signal.SIGKILL)
-            hits += process.wait() == -signal.SIGKILL
-    return hits
-
-
 @pytest.mark.parametrize(
-    ("settings", "kills"), [(EVERYTHING, 4), ({"val_size": 0, "max_steps": 150}, 2)], ids=["everything", "plain"]
+    ("settings", "kills"), [(EVERYTHING, 4), ({"val_size": 0, "max_steps": 150}, 3)], ids=["everything", "plain"]
 )
 def test_killed_again_and_again_it_ends_with_the_very_weights(
     settings: dict[str, Any], kills: int, tmp_path: Path
@@ -93,9 +112,15 @@ def test_killed_again_and_again_it_ends_with_the_very_weights(
     asked = SETTINGS | settings
     out = tmp_path / "out"
     out.mkdir()
-    assert _killed_again_and_again(asked, out, kills, seed=len(settings)) >= kills - 1
-    with _started(asked, out) as process:
-        assert process.wait() == 0
+    fits, draw = Fits(asked, out), np.random.default_rng(len(settings))
+    try:
+        # Anywhere between two checkpoints, and in the writing of one.
+        codes = [fits.kill_after(int(draw.integers(2, 25)), draw.uniform(0, 0.01)) for _ in range(kills)]
+        assert codes == [-signal.SIGKILL] * kills
+        fits.start()
+        assert fits.ended() == 0
+    finally:
+        fits.close()
     Forecaster(**asked).fit(wave_frame(2, 80)).save(tmp_path / "whole")
     for name in ("config.json", "weights.safetensors"):
         assert (out / "model" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -18,7 +18,7 @@ SETTINGS: dict[str, Any] = {"h": 5, "input_size": 12, "network": "steps", **QUIC
 
 
 def _with_covariates(frame: pd.DataFrame) -> pd.DataFrame:
-    day = frame.ds.dt.dayofweek
+    day = frame.ds.dt.day_of_week
     return frame.assign(price=day * 0.5, rain=np.sin(day), sky=np.where(day % 2, "sun", "rain"), shop=frame.unique_id)
 
 
@@ -69,7 +69,7 @@ def test_what_can_not_be_added_is_said_and_changes_nothing() -> None:
     model = Forecaster(**SETTINGS).fit(frame)
     before = model.predict()
     noon = frame[-1:].assign(ds=frame.ds.max() + pd.Timedelta(hours=36))
-    with pytest.raises(DataError, match=r"between the daily steps of the series: s1 at 2024-03-01 12:00"):
+    with pytest.raises(DataError, match=r"between the daily steps of the series: \('s1', 2024-03-01 12:00\)"):
         model.update(noon)
     with pytest.raises(DataError):
         model.update(frame[-3:].assign(y=np.inf))

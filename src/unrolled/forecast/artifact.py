@@ -113,18 +113,25 @@ def _validation(member: Member) -> str:
     return f" Validation loss {member.log.best_loss:.4g}." if member.log.best_loss < float("inf") else ""
 
 
-def load(folder: str | os.PathLike[str]) -> Fitted:
+def load(folder: str | os.PathLike[str], device: str | None = None) -> Fitted:
     """Read a folder that `save` wrote, this version's or the one before.
+
+    Args:
+        folder: the saved model.
+        device: where it is to compute from now on; default: where it was trained, or the CPU where that is not here.
 
     Raises:
         ArtifactError: says which file is missing, damaged, foreign or newer, and what to do.
+        ConfigError: the device can't be used here.
     """
+    if device is not None:
+        Config(h=1, device=device)  # refuses what is none
     path = survivor(folder)
     if not path.is_dir():
         raise ArtifactError(f"{path} is no folder. A saved model is a folder with {CONFIG}, {WEIGHTS} and {CARD}.")
     number, description, tensors = unsealed(FORMAT, path / CONFIG, path / WEIGHTS)
     try:
-        return _rebuild(*_of_today(number, description, tensors))
+        return _rebuild(*_of_today(number, description, tensors), device)
     except (KeyError, ValueError, TypeError, AttributeError, RuntimeError, AssertionError, UnrolledError) as wrong:
         raise ArtifactError(
             f"{path / CONFIG} and {WEIGHTS} beside it don't describe one model: {_reason(wrong)}. Save it again."
@@ -151,26 +158,42 @@ def _of_today(number: int, description: dict[str, Any], tensors: Tensors) -> tup
     return today, renamed
 
 
-def _rebuild(description: Mapping[str, Any], tensors: Tensors) -> Fitted:
+def _rebuild(description: Mapping[str, Any], tensors: Tensors, device: str | None) -> Fitted:
     features = Features.from_json(description["features"])
     members = tuple(
-        _rebuild_member(one, features, under(f"{_NETWORK}{number}.", tensors))
+        _rebuild_member(one, features, under(f"{_NETWORK}{number}.", tensors), device)
         for number, one in enumerate(description["networks"])
     )
     if not members:
         raise ArtifactError("there is no network in it")
-    errors = HeldOutErrors(tensors[_ERRORS].numpy()) if _ERRORS in tensors else None
+    errors = _errors(tensors[_ERRORS], members[0].config.h) if _ERRORS in tensors else None
     freq, transform = Frequency.from_json(description["frequency"]), Transform.from_json(description["transform"])
     return Fitted(members, freq, features, transform, errors, tuple(description["chosen"]))
 
 
-def _rebuild_member(description: Mapping[str, Any], features: Features, weights: Tensors) -> Member:
-    config = Config.from_settings(description["settings"])
+def _errors(errors_Mh: Tensor, h: int) -> HeldOutErrors:
+    if errors_Mh.dtype != torch.float64 or errors_Mh.dim() != 2 or errors_Mh.shape[1] != h:
+        raise ArtifactError(f"{_ERRORS} is {_kind(errors_Mh)}, and should be (windows, {h}) float64")
+    return HeldOutErrors(errors_Mh.numpy())
+
+
+def _rebuild_member(description: Mapping[str, Any], features: Features, weights: Tensors, device: str | None) -> Member:
+    settings = description["settings"]
+    config = Config.from_settings(settings | {"device": device or _here(settings.get("device", "cpu"))})
     with torch.random.fork_rng(devices=[]):
         network = build(config, layout_of(features, config))
     _check_weights(network, weights)
     network.load_state_dict(weights)
     return Member(config, network.eval(), TrainingLog.from_json(description["training"]))
+
+
+def _here(device: str) -> str:
+    """Return the device that a model was trained on, or the CPU where this machine has no such one."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        return "cpu"
+    return device
 
 
 def _check_weights(network: Network, weights: Tensors) -> None:

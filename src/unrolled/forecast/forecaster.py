@@ -432,13 +432,18 @@ class Forecaster:
         export(self._need_fitted(), path, level, quantiles)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Forecaster:
+    def load(cls, folder: str | os.PathLike[str], device: str | None = None) -> Forecaster:
         """Read a model that `save` wrote. No code in the folder is ever run.
+
+        Args:
+            folder: the saved model, of this version or an earlier one.
+            device: where it is to compute; default: where it was trained, or the CPU where that is not here.
 
         Raises:
             ArtifactError: says which file is missing, damaged, foreign or newer.
+            ConfigError: the device can't be used here.
         """
-        fitted = artifact.load(folder)
+        fitted = artifact.load(folder, device)
         model = cls.__new__(cls)
         model._given, model._fitted = fitted.config, fitted
         model._panel = model._shown = model._backtest = model._forecast = None

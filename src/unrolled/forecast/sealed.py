@@ -66,8 +66,9 @@ def unsealed(kind: Format, description: Path, tensors: Path) -> tuple[int, dict[
 
 
 def _described(kind: Format, path: Path) -> tuple[int, dict[str, Any]]:
+    content = _read(path)
     try:
-        found = json.loads(_read(path).decode())
+        found = json.loads(content.decode())
     except (ValueError, RecursionError) as wrong:
         raise ArtifactError(f"{path} is damaged: {wrong}. Restore it or save the model again.") from None
     number = _number(kind, path, found)
