@@ -28,7 +28,7 @@ ALLOWED = {
     "analysis": {"errors", "cells", "kernels", "layers", "trace"},
     "figures": {"errors", "trace", "analysis", "view", "forecast"},
     "explorer": {"errors", "files", "trace", "analysis", "layers", "forecast", "data", "view"},
-    "cli": {"errors", "data", "layers", "forecast", "view", "trace", "cli_settings", "explorer"},
+    "cli": {"errors", "files", "data", "layers", "forecast", "view", "trace", "cli_settings", "explorer"},
     "cli_settings": {"errors", "forecast"},
     "__init__": set(),
 }

@@ -52,6 +52,10 @@ Level = Annotated[list[float] | None, typer.Option(help="Interval in per cent; m
 Windows = Annotated[int | None, typer.Option(help="Cutoffs of the backtest. Default: 4, as far as the series reach.")]
 StepSize = Annotated[int | None, typer.Option(help="Steps between two cutoffs. Default: the horizon.")]
 Refit = Annotated[int, typer.Option(help="Train anew at every so many cutoffs; 0 trains once, before the first.")]
+TrainSize = Annotated[int | None, typer.Option(help="Points known before each cutoff. Default: all.")]
+Future = Annotated[Path | None, typer.Option(help="CSV or Parquet file of the future covariates over the horizon.")]
+Checkpoint = Annotated[Path | None, typer.Option(help="Folder from which a training that was killed goes on.")]
+LogTo = Annotated[str | None, typer.Option(help="JSON lines file, tensorboard:FOLDER or mlflow:ADDRESS.")]
 Out = Annotated[Path, typer.Option("--out", "-o", help="Folder to write to.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 
@@ -66,12 +70,29 @@ def forecast(
     windows: Windows = None,
     step_size: StepSize = None,
     refit: Refit = 0,
+    train_size: TrainSize = None,
+    future: Future = None,
+    checkpoint: Checkpoint = None,
+    log: LogTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Backtest, train on everything, forecast and draw; write all of it to a folder."""
     from unrolled.forecast.job import Job
 
-    job = Job(data, _quiet(config, as_json), out, level, windows, step_size, refit, _write_page)
+    job = Job(
+        data,
+        _quiet(config, as_json),
+        out,
+        level,
+        windows,
+        step_size,
+        refit,
+        train_size,
+        future=future,
+        checkpoint=checkpoint,
+        log=log,
+        write_page=_write_page,
+    )
     _tell_notes(job, as_json)
     _tell(job.run_forecast(), as_json)
 
@@ -86,12 +107,13 @@ def backtest(
     windows: Windows = None,
     step_size: StepSize = None,
     refit: Refit = 0,
+    train_size: TrainSize = None,
     as_json: AsJson = False,
 ) -> None:
     """Forecast as if at earlier times, compare with what came and with the baselines; write it to a folder."""
     from unrolled.forecast.job import Job
 
-    job = Job(data, _quiet(config, as_json), out, level, windows, step_size, refit)
+    job = Job(data, _quiet(config, as_json), out, level, windows, step_size, refit, train_size)
     _tell_notes(job, as_json)
     _tell(job.run_backtest(), as_json)
 
@@ -102,19 +124,20 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a saved model.", show_default=False)],
     data: Data,
     level: Level = None,
+    future: Future = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file to write; default: print it.")] = None,
 ) -> None:
     """Forecast new data with a saved model."""
     from unrolled.forecast.forecaster import Forecaster
 
-    table = Forecaster.load(model).predict(data, level=level or [])
+    table = Forecaster.load(model).predict(data, level=level or [], future=future)
     if out is None:
         table.to_csv(sys.stdout, index=False)
     else:
-        from unrolled.forecast.output import written_together
+        from unrolled.files import drafted_file
 
-        with written_together(out.parent) as draft:
-            table.to_csv(draft / out.name, index=False)
+        with drafted_file(out) as draft:
+            table.to_csv(draft, index=False)
 
 
 @app.command()

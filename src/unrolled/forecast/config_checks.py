@@ -164,8 +164,8 @@ def _check_together(config: Config, problems: Problems) -> None:
         right = config.scaling in ("auto", "none", "mean") and config.transform == "none"
         problems.check(
             right,
-            f"loss={config.loss!r} is of values from 0 up, from which nothing is subtracted: scaling is 'mean' or 'none' "
-            f"and transform 'none'; got scaling={config.scaling!r}, transform={config.transform!r}.",
+            f"loss={config.loss!r} is of values from 0 up, from which nothing is subtracted: scaling is 'mean' or "
+            f"'none' and transform 'none'; got scaling={config.scaling!r}, transform={config.transform!r}.",
         )
     of_networks = {"pooling": ("attention", ("steps", "seq2seq")), "decoder": ("recursive", ("steps",))}
     for name, (value, networks) in of_networks.items():

@@ -81,6 +81,8 @@ class Job:
     """One run over one table.
 
     windows: cutoffs of the backtest; default: 4, or as many as the shortest series has room for.
+    future: a table of the future covariates over the horizon, for the forecast.
+    checkpoint: a folder from which a training that was killed goes on when the job is run again.
     write_page: writes the explorer page of what was trained; without it a forecast has none.
     The other fields are those of `Forecaster.cross_validation`.
     """
@@ -92,6 +94,10 @@ class Job:
     windows: int | None = None
     step_size: int | None = None
     refit: bool | int = False
+    train_size: int | None = None
+    future: str | os.PathLike[str] | None = None
+    checkpoint: str | os.PathLike[str] | None = None
+    log: str | None = None
     write_page: PageWriter | None = None
 
     def run_backtest(self) -> Report:
@@ -125,7 +131,8 @@ class Job:
             model = Forecaster(**_settings(self.config))
             if windows:
                 self._backtest(model, panel, windows, draft)
-            model.fit(panel).predict(level=self.level).to_csv(draft / "forecast.csv", index=False)
+            model.fit(panel, checkpoint=self.checkpoint, resume=self.checkpoint is not None, log=self.log)
+            model.predict(level=self.level, future=self.future).to_csv(draft / "forecast.csv", index=False)
             model.save(draft / MODEL)
             _write_figures(draft, "forecast", model)
             short = (
@@ -142,9 +149,9 @@ class Job:
             DataError, ConfigError: list everything wrong with the table or the settings.
         """
         refuse_levels(self.level, self.config)
-        plan = Plan(1 if self.windows is None else self.windows, self._step, self.refit)
+        plan = Plan(1 if self.windows is None else self.windows, self._step, self.refit, self.train_size)
         kept_back = next(plan.kept_back(self.config.h)) if self.windows else 0
-        return Forecaster(**_settings(self.config)).read(self.source, kept_back)
+        return Forecaster(**_settings(self.config)).read(self.source, kept_back, self.train_size)
 
     def _room(self, panel: Panel) -> int:
         """Return how many cutoffs the series have room for, at most the default number."""
@@ -161,7 +168,7 @@ class Job:
         return self.config.h if self.step_size is None else self.step_size
 
     def _backtest(self, model: Forecaster, panel: Panel, windows: int, draft: Path) -> None:
-        table = model.cross_validation(panel, windows, self.step_size, self.refit, self.level)
+        table = model.cross_validation(panel, windows, self.step_size, self.refit, self.level, self.train_size)
         table.to_csv(draft / "backtest.csv", index=False)
 
     def _record(self, draft: Path, model: Forecaster, panel: Panel, remarks: tuple[str, ...]) -> Report:
@@ -182,6 +189,7 @@ class Job:
                 "windows": len(backtest.cutoffs) if backtest else 0,
                 "step_size": self._step,
                 "refit": self.refit,
+                "train_size": self.train_size,
             },
             "made_with": {"unrolled": version("unrolled"), "torch": version("torch")},
         }

@@ -58,7 +58,7 @@ class Segments(Network):
         self.copies = nn.Linear(width(config), layout.channels * (1 + config.input_size // self.season))
         for parameter in (*self.head.parameters(), *self.copies.parameters()):
             nn.init.zeros_(parameter)
-        self.copies.bias.data.unflatten(0, (layout.channels, -1))[:, 1:2] = LAST_SEASON
+        self.copies.bias.data.view(layout.channels, -1)[:, 1:2] = LAST_SEASON
 
     def forward(self, inputs: Inputs) -> Forecasts:
         """Forecast the h steps after the window."""
@@ -67,12 +67,12 @@ class Segments(Network):
         read_NmH = self._decoded(states, self._queries(told))
         corrections_RhQ = self._steps(self.head(self.dropout(read_NmH)), self.segment)
         copied_Rh1 = self._copied(by_row(inputs.past_NTF[..., : self.channels]), self.copies(read_NmH))[..., None]
-        located, others = corrections_RhQ.split([self.loss.locations, self.loss.outputs - self.loss.locations], dim=2)
+        located, others = corrections_RhQ[..., : self.loss.locations], corrections_RhQ[..., self.loss.locations :]
         return torch.cat([located + copied_Rh1, others], dim=2)
 
     def _pieces(self, told: Inputs) -> Float[Tensor, "N B G"]:
         """Return the window in pieces: its shape, its changes over a season, what was observed, what is beside it."""
-        values_NTC, seen_NTC = told.past_NTF.split(self.channels, dim=2)
+        values_NTC, seen_NTC = told.past_NTF[..., : self.channels], told.past_NTF[..., self.channels :]
         shape_NTC = values_NTC / (values_NTC.std(dim=1, keepdim=True, unbiased=False) + ROUNDING)
         parts = [shape_NTC, self._seasonal_change(values_NTC), seen_NTC, beside_window(told)]
         return self._cut(torch.cat(parts, dim=2), at_the_front=True)
@@ -87,31 +87,31 @@ class Segments(Network):
         """Return the steps in pieces; zeros fill the one that is not whole."""
         lacking = -steps_NTG.shape[1] % self.segment
         steps_NTG = functional.pad(steps_NTG, (0, 0, lacking, 0) if at_the_front else (0, 0, 0, lacking))
-        return steps_NTG.unflatten(1, (-1, self.segment)).flatten(2)
+        return torch.unflatten(steps_NTG, 1, (-1, self.segment)).flatten(2)
 
     def _queries(self, told: Inputs) -> Float[Tensor, "N m H"]:
         """Return what asks for each piece of the horizon: its place, and what is known of it."""
         places_NmH = self.places.expand(told.past_NTF.shape[0], -1, -1)
         if self.ahead is None:
             return places_NmH
-        return places_NmH + self.ahead(self._cut(beside_horizon(told), at_the_front=False))
+        known_NmH: Tensor = self.ahead(self._cut(beside_horizon(told), at_the_front=False))
+        return places_NmH + known_NmH
 
     def _decoded(self, states: object, queries_NmH: Float[Tensor, "N m H"]) -> Float[Tensor, "N m H"]:
         """Return what one step from the window's last states puts out for each query."""
         pieces = queries_NmH.shape[1]
         states = map_leaves(lambda state: state.repeat_interleave(pieces, dim=-2).contiguous(), states)
         output_M1H, _ = self.encoder(queries_NmH.flatten(0, 1)[:, None].contiguous(), states)
-        read_NmH: Tensor = output_M1H[:, 0].unflatten(0, (-1, pieces))
-        return read_NmH
+        return torch.unflatten(output_M1H[:, 0], 0, (-1, pieces))
 
     def _steps(self, pieces_NmG: Float[Tensor, "N m G"], steps: int) -> Float[Tensor, "R h Q"]:
         """Return the pieces' numbers step after step, a row for each target."""
-        steps_NWCQ = pieces_NmG.unflatten(2, (steps, self.channels, -1)).flatten(1, 2)
+        steps_NWCQ = torch.unflatten(pieces_NmG, 2, (steps, self.channels, -1)).flatten(1, 2)
         return steps_NWCQ[:, : self.h].transpose(1, 2).flatten(0, 1)
 
     def _copied(self, values_RT: Float[Tensor, "R T"], weights_NmG: Float[Tensor, "N m G"]) -> Float[Tensor, "R h"]:
         """Return the weighted mean of the last value and of each step one season ago, two seasons, ..."""
-        logits_RmK = weights_NmG.unflatten(2, (self.channels, -1)).transpose(1, 2).flatten(0, 1)
+        logits_RmK = torch.unflatten(weights_NmG, 2, (self.channels, -1)).transpose(1, 2).flatten(0, 1)
         weights_RhK = logits_RmK.softmax(dim=2).repeat_interleave(self.segment, dim=1)[:, : self.h]
         return (weights_RhK * self._ago(values_RT)).sum(dim=2)
 
