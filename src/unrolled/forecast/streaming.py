@@ -179,7 +179,7 @@ class ForecastStream:
         for row, number, outside in zip(rows, numbers, transform.outside(numbers), strict=True):
             what = f"The observation of {id_text(self.ids[row])} is {number}"
             problems.check(not np.isinf(number), f"{what}. Give a finite number, or NaN for a gap.")
-            problems.check(np.isinf(number) or not bool(outside), f"{what}, and {transform.domain()}.")
+            problems.check(bool(np.isinf(number)) or not bool(outside), f"{what}, and {transform.domain()}.")
         problems.raise_as(DataError)
 
 
