@@ -8,6 +8,8 @@ from .explorer import Explorer as Explorer
 from .explorer import explore as explore
 from .forecast.config import Config as Config
 from .forecast.forecaster import Forecaster as Forecaster
+from .forecast.tuning import Tuned as Tuned
+from .forecast.tuning import tune as tune
 from .layers import GRU as GRU
 from .layers import LSTM as LSTM
 from .layers import RNN as RNN

@@ -1,4 +1,4 @@
-"""The command line: `unrolled forecast | backtest | predict | explore | sample | info`.
+"""The command line: `unrolled forecast | backtest | predict | tune | explore | sample | info`.
 
 PyTorch is imported by the commands that compute, so that `--help` answers at once.
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from unrolled.cli_settings import command
+from unrolled.cli_settings import command, given_of
 from unrolled.errors import ConfigError
 from unrolled.forecast.config import Config
 
@@ -138,6 +138,32 @@ def predict(
 
         with drafted_file(out) as draft:
             table.to_csv(draft, index=False)
+
+
+@app.command()
+@command
+def tune(
+    data: Data,
+    config: Config,
+    out: Out = Path("out"),
+    time_budget: Annotated[float, typer.Option(help="Seconds after which the search ends.")] = 600.0,
+    trials: Annotated[int | None, typer.Option(help="Trials at most. Default: as many as there is time for.")] = None,
+    windows: Annotated[int, typer.Option(help="Cutoffs at which each trial is scored.")] = 2,
+    storage: Annotated[Path | None, typer.Option(help="File of a search that is to go on another time.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search for better settings than the defaults; write tuned.json, which forecast --settings takes."""
+    from unrolled.forecast.output import write_json, written_together
+    from unrolled.forecast.tuning import tune as search
+
+    settings = given_of(_quiet(config, as_json))
+    found = search(data, time_budget=time_budget, trials=trials, n_windows=windows, storage=storage, **settings)
+    with written_together(out) as draft:
+        write_json(draft / "tuned.json", found.to_json())
+    if as_json:
+        print(json.dumps(found.to_json()))
+    else:
+        print(*found.notes, found.verdict(), f"Written to {out / 'tuned.json'}", sep="\n")
 
 
 @app.command()

@@ -8,17 +8,20 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import json
 import re
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
 
-from unrolled.errors import UnrolledError
+from unrolled.errors import ConfigError, UnrolledError
 from unrolled.forecast.config import CHOICES, LISTS, Config
 
 HORIZON = "h"
+FILE = "settings"
 _TYPES: dict[str, Any] = {
     "h": int,
     "hidden_size": list[int],
@@ -66,20 +69,38 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
     return run
 
 
+def given_of(config: Config) -> dict[str, Any]:
+    """Return the settings that are not their defaults."""
+    defaults = {field.name: field.default for field in dataclasses.fields(Config)}
+    return {name: value for name, value in vars(config).items() if value != defaults[name]}
+
+
 def _config(given: dict[str, Any]) -> Config:
-    """Make the settings from what was typed; what was left out keeps its default."""
+    """Make the settings from what was typed; what was left out is the file's, or keeps its default."""
+    file = given.pop(FILE)
     settings = {name: value for name, value in given.items() if value is not None and value != []}
     for name in ("hidden_size", "target_col"):
         if len(several := settings.get(name, ())) == 1:
             settings[name] = several[0]
     if str(settings.get("freq", "")).isdigit():
         settings["freq"] = int(settings["freq"])
-    return Config.from_settings(settings)
+    return Config.from_settings(_settings_in(file) | settings if file else settings)
+
+
+def _settings_in(path: Path) -> dict[str, Any]:
+    """Return the settings in a file that `tune` or `forecast` wrote."""
+    try:
+        settings = json.loads(path.read_text(encoding="utf-8"))["settings"]
+    except FileNotFoundError:
+        raise ConfigError(f"{path} does not exist; give the tuned.json that `unrolled tune` wrote.") from None
+    except (ValueError, KeyError, TypeError):
+        raise ConfigError(f"{path} holds no settings; give the tuned.json that `unrolled tune` wrote.") from None
+    return dict(settings)
 
 
 def _settings_options() -> list[inspect.Parameter]:
     words = described()
-    return [_option(field, *words[field.name]) for field in dataclasses.fields(Config)]
+    return [*(_option(field, *words[field.name]) for field in dataclasses.fields(Config)), _file_option()]
 
 
 def _option(field: dataclasses.Field[Any], section: str, words: str) -> inspect.Parameter:
@@ -90,6 +111,12 @@ def _option(field: dataclasses.Field[Any], section: str, words: str) -> inspect.
     default = inspect.Parameter.empty if required else None
     annotation = Annotated[kind, option] if required else Annotated[kind | None, option]
     return inspect.Parameter(field.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
+
+
+def _file_option() -> inspect.Parameter:
+    words = "File of settings, such as tuned.json; options that are typed count more."
+    annotation = Annotated[Path | None, typer.Option("--settings", help=words, rich_help_panel="Data")]
+    return inspect.Parameter(FILE, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
 
 
 def _shown_default(field: dataclasses.Field[Any]) -> str | bool:
