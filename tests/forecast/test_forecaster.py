@@ -162,9 +162,9 @@ def test_cross_validation_leaves_the_trained_model_as_it_was() -> None:
 def test_the_window_is_chosen_from_horizon_and_season() -> None:
     frame = wave_frame(1, 200)
     quick = QUICK | {"max_steps": 2}
-    assert Forecaster(h=3, **quick).fit(frame).config.input_size == 14  # two weeks of days
-    assert Forecaster(h=20, **quick).fit(frame).config.input_size == 40
-    assert Forecaster(h=20, **quick).fit(frame[:70]).config.input_size == 30  # what the series has room for
+    assert Forecaster(h=3, **quick).fit(frame).config.input_size == 49  # seven weeks of days
+    assert Forecaster(h=30, **quick).fit(frame).config.input_size == 56  # two horizons, in whole weeks
+    assert Forecaster(h=20, **quick).fit(frame[:70]).config.input_size == 21  # what the series has room for
     assert Forecaster(h=3, **quick).config.input_size is None
 
 

@@ -93,8 +93,9 @@ class Forecaster:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was found in the table, in plain words."""
-        return self._shown.notes if self._shown is not None else ()
+        """What was found in the table, and what was chosen for it and why, in plain words."""
+        chosen = self._fitted.reasons if self._fitted is not None else ()
+        return (*(self._shown.notes if self._shown is not None else ()), *chosen)
 
     @property
     def log(self) -> TrainingLog:
@@ -430,6 +431,28 @@ class Forecaster:
         from unrolled.forecast.onnx_export import export
 
         export(self._need_fitted(), path, level, quantiles)
+
+    def to_gluonts(self, quantiles: Sequence[float] | None = None) -> Any:
+        """Return the forecaster as a predictor of GluonTS, for its evaluators.
+
+        It forecasts the entries of a data set of series without covariates of their own, at the model's frequency; a
+        model with features of the calendar makes them of the entries' times. Its forecasts are `QuantileForecast`s,
+        with the forecast itself as their mean and median. Needs the extra "gluonts", which takes pandas 2.
+
+        Args:
+            quantiles: those that forecasts hold. Default: what loss="quantile" learnt, else the deciles.
+
+        Raises:
+            ConfigError: names everything of the forecaster that such a data set doesn't have.
+            NotFittedError: nothing was fitted.
+
+        Example:
+            >>> predictor = model.to_gluonts()  # doctest: +SKIP
+            >>> forecasts, truth = make_evaluation_predictions(dataset, predictor)  # doctest: +SKIP
+        """
+        from unrolled.forecast.gluonts_predictor import predictor
+
+        return predictor(self._need_fitted(), quantiles)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], device: str | None = None) -> Forecaster:
