@@ -163,6 +163,7 @@ def _analyses(view: _View, recorded: Recorded) -> tuple[Analysis, ...]:
     """Where the answer's gradient goes, and which inputs it came from; notes say what can't be told."""
     read = _as_read(recorded)
     of = "the first step's answer" if view.one_at_a_time else "the sum of all steps' answers"
+    answer: nn.Module
     if view.reads_every_step:
         answer, x = _Answer(view.core), read
         if getattr(view.core, "ahead", None) is not None:

@@ -17,7 +17,6 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Final
@@ -160,7 +159,7 @@ class _Whole(nn.Module):
         """Return rows as the past was given: the targets of an item along an axis of their own."""
         if self.layout.channels == 1:
             return rows
-        return rows.unflatten(0, (-1, self.layout.channels)).transpose(1, 2)
+        return torch.unflatten(rows, 0, (-1, self.layout.channels)).transpose(1, 2)
 
 
 @dataclass(frozen=True)
@@ -194,10 +193,11 @@ class _Reader(nn.Module):
     def forward(self, values_RT: Tensor, covariates: dict[str, Tensor]) -> _Said:
         """Return what the network says of the ends of the series."""
         steps, scaling = window(self.config), self.config.scaling
-        measure = partial(location_and_scale, scaling, season=self.config.season or 1)
-        if scaling == "series":
-            whole = location_and_scale("standard", values_RT, ~values_RT.isnan())
-            measure = lambda past, seen: whole  # noqa: E731
+        whole = location_and_scale("standard", values_RT, ~values_RT.isnan()) if scaling == "series" else None
+
+        def measure(past: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+            return whole or location_and_scale(scaling, past, seen, self.config.season or 1)
+
         last_R1 = _last_seen(values_RT[..., None], values_RT.shape[1])[..., 0].nan_to_num(0.0)
         past_NWF, location_R1, scale_R1 = scaled(_last(values_RT, steps), last_R1, steps, self.channels, measure)
         inputs = Inputs(past_NWF, *self._covariates(past_NWF, covariates))
@@ -243,7 +243,7 @@ def _filled(values_NTK: Tensor, steps: int) -> Tensor:
     tail_NWK = _last(values_NTK, steps)
     seen_NWK = ~tail_NWK.isnan()
     rows, seen = (part.transpose(1, 2).flatten(0, 1) for part in (tail_NWK, seen_NWK))
-    filled = fill_forward(rows, seen).unflatten(0, (-1, values_NTK.shape[2])).transpose(1, 2)
+    filled = torch.unflatten(fill_forward(rows, seen), 0, (-1, values_NTK.shape[2])).transpose(1, 2)
     return torch.where(seen_NWK.cumsum(1) > 0, filled, before_N1K)
 
 
@@ -283,7 +283,9 @@ def _running_maximum(values: Any, dim: int) -> tuple[Any, Any]:
 
     Without the places of the maxima, which nothing here asks for.
     """
-    from onnxscript import opset18 as op
+    from onnxscript import opset18
+
+    op: Any = opset18
 
     def cut(begin: int, end: int) -> Any:
         begins, ends, axes = (op.Constant(value_ints=[number]) for number in (begin, end, dim))

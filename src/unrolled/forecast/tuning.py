@@ -351,7 +351,9 @@ class _Search:
 
         kept = None
         if storage is not None:
-            kept = optuna.storages.JournalStorage(optuna.storages.journal.JournalFileBackend(os.fspath(storage)))
+            from optuna.storages.journal import JournalFileBackend, JournalStorage
+
+            kept = JournalStorage(JournalFileBackend(os.fspath(storage)))
         study = optuna.create_study(
             storage=kept,
             study_name="unrolled",
