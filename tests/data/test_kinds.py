@@ -9,9 +9,12 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from utilsforecast.evaluation import evaluate
 from utilsforecast.losses import mae
 
+from unrolled.data.arrow import encode
 from unrolled.data.frames import TableKind, to_native
 from unrolled.data.table import read_panel
 
@@ -297,3 +300,25 @@ def test_numbers(values, second):
 def test_whole_numbers_beyond_64_bits():
     frame = pd.DataFrame({"ds": [1, 2], "y": pd.Series([2**70, 1], dtype=object), "other": [3**50, 4**50]})
     np.testing.assert_array_equal(read_panel(frame).values, [2.0**70, 1])
+
+
+@given(st.lists(st.sampled_from([None, "x", "y", "z"]), max_size=12), st.permutations(["z", "unused", "y", "x"]))
+def test_categories_are_numbered_in_the_order_in_which_they_appear(texts, order):
+    """However a file or a frame has numbered them, and whatever else it has numbered."""
+    codes = pa.array([None if text is None else order.index(text) for text in texts], type=pa.int8())
+    parts = [pa.DictionaryArray.from_arrays(part, pa.array(order)) for part in (codes[:5], codes[5:])]
+    for column in (pa.chunked_array(parts), pa.chunked_array([pa.array(texts, type=pa.string())])):
+        numbers, words = encode(column)
+        assert [None if number < 0 else words[int(number)].as_py() for number in numbers] == texts
+        assert words.to_pylist() == list(dict.fromkeys(text for text in texts if text is not None))
+
+
+def test_texts_of_parquet_files_come_in_the_order_of_their_rows(tmp_path):
+    frame = pd.DataFrame({"unique_id": list("bbaacc"), "ds": [1, 2] * 3, "y": 1.0, "sky": list("rsrttr")})
+    frame["unique_id"] = frame.unique_id.astype(pd.CategoricalDtype(list("cab")))
+    frame[:3].to_parquet(tmp_path / "1.parquet")
+    frame[3:].to_parquet(tmp_path / "2.parquet")
+    panel = read_panel(tmp_path, past=["sky"])
+    assert panel.ids.tolist() == ["b", "a", "c"]
+    words = panel.covariates.words["sky"]
+    assert [words[code] for code in panel.covariates.values["sky"]] == list("rsrttr")

@@ -58,10 +58,14 @@ def test_nothing_after_a_cutoff_reaches_its_forecast() -> None:
     assert np.array_equal(first.bands[80][0][0], second.bands[80][0][0])
 
 
-def test_series_too_short_for_the_earliest_cutoff_are_named() -> None:
-    panel = panel_of([np.arange(60.0), np.arange(20.0), np.arange(23.0)])
-    with pytest.raises(DataError, match=r"24 points: .s1. \(20\), .s2. \(23\)"):
+def test_series_that_are_all_too_short_for_the_earliest_cutoff_are_named() -> None:
+    panel = panel_of([np.arange(20.0), np.arange(23.0)])
+    with pytest.raises(DataError, match=r"24 points: .s0. \(20\), .s1. \(23\)"):
         backtest(panel, CONFIG, Plan(3, 4, False), None, _train)
+    panel = panel_of([np.arange(24.0), np.arange(13.0)])  # the second is forecast, though not trained on
+    tested = backtest(panel, CONFIG, Plan(3, 4, False), None, _train)
+    assert tested.actual.shape == (3, 2, 4)
+    assert np.isfinite(tested.forecasts[tested.model]).all()
 
 
 @pytest.mark.parametrize(

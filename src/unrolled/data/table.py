@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,16 +137,17 @@ class _Read:
 
 
 def _read_columns(source: Source, columns: Columns, learnt: Features | None, problems: Problems) -> _Read:
+    # Each column is let go of once it is read, so that a table of ten million rows is not there twice.
     arrays = source.read(columns.found)
     covariates = _read_covariates(source, columns, arrays, learnt, problems)
-    read = [read_numbers(arrays[name], name, source.where, problems) for name in columns.targets]
+    read = [read_numbers(arrays.pop(name), name, source.where, problems) for name in columns.targets]
     numbers = [one for one in read if one is not None]
     targets = numbers if numbers and len(numbers) == len(read) and "target" not in columns.unclear else None
     times = series = None
     if columns.time is not None:
-        times = read_times(arrays[columns.time], columns.time, source.where, problems)
+        times = read_times(arrays.pop(columns.time), columns.time, source.where, problems)
     if columns.id is not None:
-        series = read_ids(arrays[columns.id], columns.id, source.where, problems)
+        series = read_ids(arrays.pop(columns.id), columns.id, source.where, problems)
     elif "id" not in columns.unclear and times is not None:
         series = np.zeros(len(times.values), dtype=np.int32), np.array([_only_name(columns)])
     if times is None or series is None:
@@ -161,13 +162,15 @@ def _read_columns(source: Source, columns: Columns, learnt: Features | None, pro
 
 
 def _read_covariates(
-    source: Source, columns: Columns, arrays: Mapping[str, Any], learnt: Features | None, problems: Problems
+    source: Source, columns: Columns, arrays: dict[str, Any], learnt: Features | None, problems: Problems
 ) -> list[ColumnRead]:
     found = []
     for name in columns.covariates:
         # Ids are names, even those that are written as numbers.
-        as_texts = True if name == columns.id else learnt_as_texts(learnt, name)
-        found.append(read_covariate(source, arrays[name], name, as_texts, problems))
+        is_id = name == columns.id
+        as_texts = True if is_id else learnt_as_texts(learnt, name)
+        array = arrays[name] if is_id else arrays.pop(name)
+        found.append(read_covariate(source, array, name, as_texts, problems))
     return [one for one in found if one is not None]
 
 
