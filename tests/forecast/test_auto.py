@@ -85,6 +85,6 @@ def test_deepar_learns_a_distribution() -> None:
     assert _choose(4, "h", 900, network="deepar").config.loss == "student_t"
 
 
-@pytest.mark.parametrize(("lengths", "steps"), [((300,), 500), ((900,) * 100, 2140), ((900,) * 5000, 8000)])
+@pytest.mark.parametrize(("lengths", "steps"), [((300,), 500), ((900,) * 100, 3210), ((900,) * 5000, 10_000)])
 def test_each_window_is_seen_a_few_times(lengths: tuple[int, ...], steps: int) -> None:
     assert _choose(48, "h", *lengths).config.max_steps == steps

@@ -18,10 +18,13 @@ from unrolled.forecast.config import Config
 PIECES = 6
 """A window of `segments` has at least so many pieces, if its season can be divided into them."""
 
-PASSES = 4
+PASSES = 6
 """How often each window is drawn, on average, where the number of steps is left open."""
 
-LEAST_STEPS, MOST_STEPS = 500, 8000
+LEAST_STEPS, MOST_STEPS = 500, 10_000
+
+LOOKS = 20
+"""A training looks at the validation windows so many times; the rate falls meanwhile, and with it the noise."""
 
 LONGEST_WINDOW = 2048
 
@@ -113,7 +116,7 @@ class _Choosing:
         wanted = PASSES * windows // config.batch_size
         steps = min(max(wanted, LEAST_STEPS), MOST_STEPS)
         self.fill(f"{windows:,} windows, {config.batch_size} a step", max_steps=steps)
-        self.fill("", val_every=max(1, min(50, (self.config.max_steps or steps) // 10)))
+        self.fill("", val_every=max(1, (self.config.max_steps or steps) // LOOKS))
 
     def _longest(self) -> int:
         return int(self.lengths.max())

@@ -30,7 +30,7 @@ class Batch:
     """Windows as a network reads them, and what came: scaled, missing values filled and flagged.
 
     location_R1, scale_R1: what was taken out of each row and divided by. unit_R1: the mean size of each series'
-    change from one season to the next, in units of the data: what MASE measures errors in.
+    change from one season to the next, in units of the data: what MASE measures errors in; 1 where no future was read.
     """
 
     inputs: Inputs
@@ -137,7 +137,8 @@ class Gatherer:
         measure = partial(self._location_and_scale, series_R)
         both_NWF, location_R1, scale_R1 = scaled(window_RW, last_R1, self.input_size, self.channels, measure)
         inputs = Inputs(both_NWF[:, : self.input_size], *self._covariates(first_N, at_N))
-        unit_R1 = self.units_S[series_R][:, None]
+        # Only a loss asks for the unit, and of a panel that is forecast no loss is computed.
+        unit_R1 = self.units_S[series_R][:, None] if h else torch.ones_like(scale_R1)
         return Batch(inputs, both_NWF[:, self.input_size :], location_R1, scale_R1, unit_R1)
 
     def _tensor(self, numbers: IntArray) -> Int64[Tensor, "N"]:
