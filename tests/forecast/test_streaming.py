@@ -199,3 +199,103 @@ def test_a_loaded_model_streams_from_a_table(tmp_path: Any) -> None:
     np.testing.assert_array_equal(loaded.stream(frame)(3.0), model.stream()(3.0))
     with pytest.raises(NotFittedError, match="table"):
         loaded.stream()
+
+
+def _with_covariates(length: int = 60) -> pd.DataFrame:
+    frame, draw = wave_frame(2, length), np.random.default_rng(0)
+    frame["rain"] = draw.normal(100, 3, len(frame))
+    frame["price"] = draw.normal(5, 1, len(frame))
+    frame["promotion"] = draw.choice(["none", "flyer", "radio"], len(frame))
+    frame["town"] = frame.unique_id.map({"s0": "York", "s1": "Bath"})
+    frame.loc[frame.index % 7 == 3, "rain"] = NAN
+    return frame
+
+
+COVARIATES: dict[str, Any] = {
+    "past_covariates": ["rain"],
+    "future_covariates": ["price", "promotion"],
+    "static_covariates": ["town"],
+    "calendar": ["dayofweek", "month"],
+}
+
+
+@pytest.mark.parametrize("settings", [{"network": "steps", "ensemble": 2}, {"network": "segments"}], ids=str)
+def test_covariates_go_along(settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unrolled.forecast.stream_covariates.ROWS_AT_ONCE", 6)  # the calendar is made anew every third
+    frame = _with_covariates()
+    each = frame.groupby("unique_id")
+    model = Forecaster(**SETTINGS | {"input_size": None}, **COVARIATES, **settings).fit(each.head(50))
+    stream = model.stream(each.head(50), future=each.head(54).groupby("unique_id").tail(4))
+    for count in range(51, 57):
+        new, ahead = (each.nth(step).set_index("unique_id") for step in (count - 1, count + 3))
+        known = {name: ahead[name].to_dict() for name in ("price", "promotion")}
+        found = stream(new.y.to_dict(), past={"rain": new.rain.to_list()}, known=known)
+        future = each.head(count + 4).groupby("unique_id").tail(4).drop(columns="y")
+        expected = model.predict(each.head(count), future=future).LSTM.to_numpy().reshape(2, 4)
+        np.testing.assert_allclose([found["s0"], found["s1"]], expected, rtol=1e-6)
+
+
+def test_one_item_with_covariates_moves_on_alone() -> None:
+    frame = _with_covariates()
+    each = frame.groupby("unique_id")
+    model = Forecaster(**SETTINGS, **COVARIATES, network="steps").fit(each.head(50))
+    stream = model.stream(each.head(50), future=each.head(54).groupby("unique_id").tail(4))
+    before = stream.forecast().values
+    new, ahead = frame.iloc[50], frame.iloc[54]
+    known = {"price": ahead.price, "promotion": ahead.promotion}
+    found = stream({"s0": new.y}, past={"rain": new.rain}, known=known)["s0"]
+    alone = frame[frame.unique_id == "s0"]
+    np.testing.assert_allclose(found, model.predict(alone.head(51), future=alone.iloc[51:55]).LSTM, rtol=1e-6)
+    np.testing.assert_array_equal(stream.forecast().values[1], before[1])
+
+
+@pytest.mark.parametrize(
+    ("past", "known", "words"),
+    [
+        (None, None, ["reads 'rain' of the new observation", "reads 'price', 'promotion' 4 steps after"]),
+        ({"rain": "wet"}, {"price": 1, "promotion": "none"}, ["'rain' of 's0' is a finite number"]),
+        ({"rain": 1, "rian": 2}, {"price": 1, "promotion": "none"}, ["no covariate 'rian'. Did you mean 'rain'?"]),
+        ({"rain": [1, 2]}, {"price": 1, "promotion": "none"}, ["one value for each of the 1 series observed"]),
+        (3.0, {"price": 1, "promotion": "none"}, ["past is a dict of covariates by name; got 3.0"]),
+    ],
+)
+def test_wrong_covariates_are_told(past: Any, known: Any, words: list[str]) -> None:
+    each = _with_covariates().groupby("unique_id")
+    model = Forecaster(**SETTINGS, **COVARIATES, network="steps").fit(each.head(50))
+    stream = model.stream(future=each.head(54).groupby("unique_id").tail(4))
+    with pytest.raises(DataError) as caught:
+        stream({"s0": 3.0}, past=past, known=known)
+    for word in words:
+        assert word in str(caught.value)
+    assert len(set(stream.times.tolist())) == 1
+    with pytest.raises(DataError, match="future"):
+        model.stream()
+
+
+@pytest.mark.parametrize("channels", ["independent", "joint"])
+def test_several_targets_are_observed_together(channels: str) -> None:
+    frame = wave_frame(2, 56).assign(other=lambda table: table.y**2)
+    each = frame.groupby("unique_id")
+    settings = SETTINGS | {"network": "steps", "target_col": ["y", "other"], "channels": channels}
+    model = Forecaster(**settings).fit(each.head(50))
+    stream = model.stream()
+    for count in range(51, 54):
+        new = each.nth(count - 1).set_index("unique_id")
+        found = stream(new[["y", "other"]].to_numpy())
+        expected = model.predict(each.head(count)).LSTM.to_numpy().reshape(2, 2, 4)
+        np.testing.assert_array_equal(found, expected)
+    found = stream({"s1": [30.0, 900.0]})
+    assert found["s1"].shape == (2, 4)
+    with pytest.raises(DataError, match="is a list, one for each of y, other; got"):
+        stream({"s1": 3.0})
+
+
+def test_quantiles_are_those_of_predict() -> None:
+    frame = wave_frame(1, 60)
+    model = Forecaster(**SETTINGS, network="deepar").fit(frame)
+    found = model.stream().step(3.2, quantiles=[0.2, 0.9])
+    forecast = model.predict(_grown(frame, {"s0": [3.2]}), quantiles=[0.2, 0.9])
+    np.testing.assert_array_equal(found.values[0], forecast.LSTM)
+    for share in (0.2, 0.9):
+        (column,) = [name for name in forecast if name.endswith(f"{share:g}")]
+        np.testing.assert_array_equal(found.quantiles[share][0], forecast[column])

@@ -122,11 +122,10 @@ def _calendar(panel: Panel, config: Config) -> tuple[str, ...]:
 
 def layout_of(features: Features, config: Config) -> Layout:
     """Return what the columns of a network's inputs are."""
-    made = 2 * len(features.calendar) + (len(_HOLIDAYS) if features.holidays else 0)
     return Layout(
         channels=max(1, len(features.channels)) if config.channels == "joint" else 1,
         past=_sizes(features, "past"),
-        known=(*_sizes(features, "future"), *[0] * made),
+        known=(*_sizes(features, "future"), *[0] * made_of_times(features)),
         static=_sizes(features, "static"),
     )
 
@@ -212,6 +211,18 @@ def _read(
     filled = values if offsets is None else filled_forward(values, offsets)
     scaled = (filled - column.location) / column.scale
     return np.nan_to_num(scaled.astype(np.float32), copy=False, nan=0.0)
+
+
+def numbers_of_times(times: NDArray[Any], panel: Panel, features: Features) -> FloatArray:
+    """Return for each of these times of `panel` the numbers that are made of it: calendar and holidays."""
+    made = np.empty((len(times), made_of_times(features)), dtype=np.float32)
+    _fill_from_times(made, times, panel, features)
+    return made
+
+
+def made_of_times(features: Features) -> int:
+    """Return how many numbers are made of a time."""
+    return 2 * len(features.calendar) + (len(_HOLIDAYS) if features.holidays else 0)
 
 
 def _fill_from_times(made: FloatArray, times: NDArray[Any], panel: Panel, features: Features) -> None:

@@ -377,18 +377,19 @@ class Forecaster:
 
         return explore(self, self._to_forecast(source, self._need_fitted(), future), out=out)
 
-    def stream(self, source: Table | None = None) -> ForecastStream:
+    def stream(self, source: Table | None = None, future: Table | None = None) -> ForecastStream:
         """Begin a stream, which takes each new observation and gives the forecast that follows from it.
 
         Args:
             source: the series up to now, as for `predict`. Default: those of `fit`.
+            future: what is known of the h steps after them, as for `predict`.
 
         Raises:
             DataError: lists everything wrong with the table.
             NotFittedError: nothing was fitted, or a loaded model was given no table.
         """
         fitted = self._need_fitted()
-        return ForecastStream(fitted, self._to_forecast(source, fitted))
+        return ForecastStream(fitted, self._to_forecast(source, fitted, future))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write the trained model as a folder: config.json, weights.safetensors, card.md.
