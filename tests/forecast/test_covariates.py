@@ -64,7 +64,7 @@ def test_a_forecast_follows_what_is_known_of_the_future() -> None:
     with_promotion = model.predict(future=future.assign(promo=True, kind="sale"))["LSTM"]
     without = model.predict(future=future.assign(promo=False, kind="none"))["LSTM"]
     assert (with_promotion - without).min() > 2.5  # of 5
-    assert model.notes[-1] == "rows of the future not used: 12 beyond the horizon"
+    assert "rows of the future not used: 12 beyond the horizon" in model.notes
 
 
 @pytest.mark.parametrize("channels", ["independent", "joint"])
@@ -179,10 +179,10 @@ def test_series_and_categories_that_training_never_saw() -> None:
     new, later = (one.assign(shop="new", region="east") for one in halves(shops(names="z", seed=5)))
     forecast = model.predict(new.tail(3), future=later)  # shorter than the window, too
     assert np.isfinite(forecast["LSTM"]).all()
-    assert model.notes[-2:] == (
+    assert {
         "1 series shorter than one window of 10 points: 'new' (3). What is missing counts as not observed.",
         "region: 'east' did not occur in training and counts as unknown",
-    )
+    } < set(model.notes)
 
 
 def test_missing_covariates_change_nothing_but_themselves() -> None:
@@ -213,10 +213,11 @@ PLAIN = {"h": 4, "input_size": 10, "id_col": "shop", **QUICK}
 def test_short_series_are_not_trained_on_and_forecast_all_the_same() -> None:
     frame = short_and_long()
     model = Forecaster(**PLAIN).fit(frame)
-    assert model.notes[-1] == (
+    short = (
         "3 series shorter than one window of 14 points: 'c' (9), 'd' (3), 'e' (1). No window of theirs is trained on; "
         "they can be forecast all the same."
     )
+    assert short in model.notes
     forecast = model.predict()
     assert forecast["unique_id"].tolist() == [one for one in "abcde" for _ in range(4)]
     assert np.isfinite(forecast["LSTM"]).all()
@@ -234,14 +235,8 @@ def test_a_backtest_leaves_out_series_of_which_nothing_is_known_before_it() -> N
     tested = model.cross_validation(short_and_long(), n_windows=2)
     assert tested["unique_id"].unique().tolist() == ["a", "b", "c"]
     assert np.isfinite(tested.drop(columns=["unique_id", "ds", "cutoff"]).to_numpy()).all()
-    model.fit(short_and_long())
-    assert model.notes[-1].startswith("3 series shorter than one window of 14 points")
-    model.cross_validation(short_and_long(), n_windows=2)
-    shown = Forecaster(**PLAIN)
-    shown.cross_validation(short_and_long(), n_windows=2)
-    assert shown.notes[-1] == (
-        "2 series are left out of the backtest, without a value before its first cutoff: 'd' first."
-    )
+    left_out = "2 series are left out of the backtest, without a value before its first cutoff: 'd' first."
+    assert left_out in model.notes
 
 
 def test_scores_never_touch_masked_points() -> None:
