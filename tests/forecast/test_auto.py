@@ -58,7 +58,7 @@ def test_every_choice_that_shapes_the_forecast_is_said_with_its_reason() -> None
     assert _choose(48, "h", 900).reasons == (
         "season=24: the season of hourly series",
         "network='segments': the window is read in pieces of the season, 24 steps",
-        "scaling='seasonal': errors then count in units of the change over a season",
+        "scaling='last': a forecast goes on from the last value",
         "input_size=168: 7 seasons, as far as the series allow",
         "max_steps=500: 685 windows, 128 a step",
     )
@@ -88,3 +88,8 @@ def test_deepar_learns_a_distribution() -> None:
 @pytest.mark.parametrize(("lengths", "steps"), [((300,), 500), ((900,) * 100, 3210), ((900,) * 5000, 10_000)])
 def test_each_window_is_seen_a_few_times(lengths: tuple[int, ...], steps: int) -> None:
     assert _choose(48, "h", *lengths).config.max_steps == steps
+
+
+def test_a_segment_that_is_asked_for_chooses_its_network() -> None:
+    config = choose(Config(3, segment=2), Frequency.parse("D"), np.array([20])).config
+    assert (config.network, config.segment) == ("segments", 2)

@@ -36,10 +36,7 @@ def _gru_step(w: dict[str, np.ndarray], x: np.ndarray, h: np.ndarray) -> np.ndar
 def _by_hand(w: dict[str, np.ndarray], values: np.ndarray, seen: np.ndarray, config: Config) -> np.ndarray:
     """Return the h steps after one window, by loops over steps and pieces."""
     piece, season, length = config.segment or 1, config.season or 1, len(values)
-    shape = values / (values.std() + 1e-6)
-    change = np.array([values[t] - values[t - season] if t >= season else 0.0 for t in range(length)])
-    numbers = list(zip(shape, change, seen, strict=True))
-    numbers = [(0.0, 0.0, 0.0)] * (-length % piece) + numbers
+    numbers = [(0.0, 0.0)] * (-length % piece) + list(zip(values, seen, strict=True))
     h = np.zeros(config.hidden_size)
     for begin in range(0, len(numbers), piece):
         flat = np.array(numbers[begin : begin + piece]).ravel()

@@ -40,7 +40,8 @@ class Choice:
 def choose(config: Config, freq: Frequency, lengths: NDArray[np.int64]) -> Choice:
     """Fill in what the settings leave open for series of these (S,) lengths."""
     choosing = _Choosing(config, freq, lengths)
-    for step in (choosing.season, choosing.network, choosing.window, choosing.network_size, choosing.training):
+    steps = (choosing.season, choosing.network, choosing.loss_and_scaling, choosing.window, choosing.network_size)
+    for step in (*steps, choosing.training):
         step()
     return Choice(choosing.config, tuple(choosing.reasons))
 
@@ -69,24 +70,26 @@ class _Choosing:
     def network(self) -> None:
         """Series with a season that repeats are read season by season, others step by step."""
         config, season = self.config, self.config.season or 1
-        self.fill("", loss="student_t" if config.network == "deepar" else "mae")
         only_steps = config.decoder == "recursive" or config.pooling == "attention"
         if only_steps:
             self.fill("the decoder or pooling that was asked for is its", network="steps")
+        elif config.segment is not None:
+            self.fill("the segment that was asked for is its", network="segments")
         elif season == 1:
             self.fill("there is no season to cut windows by", network="steps")
         elif self._longest() < 3 * season + config.h:
             self.fill("the series have too few seasons to cut windows by", network="steps")
         else:
             self.fill(f"the window is read in pieces of the season, {season} steps", network="segments")
-        self._scaling()
 
-    def _scaling(self) -> None:
-        counts = self.config.loss in ("negative_binomial", "poisson", "tweedie")
-        if counts:
+    def loss_and_scaling(self) -> None:
+        """Series of any level and spread share one network; of series with a season MASE is what counts."""
+        config = self.config
+        self.fill("", loss={"deepar": "student_t", "segments": "mase"}.get(config.network, "mae"))
+        if self.config.loss in ("negative_binomial", "poisson", "tweedie"):
             self.fill("counts are divided by their mean size, and 0 stays 0", scaling="mean")
-        elif self.config.network == "segments":
-            self.fill("errors then count in units of the change over a season", scaling="seasonal")
+        elif config.network == "segments":
+            self.fill("a forecast goes on from the last value", scaling="last")
         else:
             self.fill("series of any level and spread share one network", scaling="standard")
 

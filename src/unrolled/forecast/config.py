@@ -99,7 +99,7 @@ class Config:
     Training:
         loss: "mae", "mse", "huber", "smape", "mase", "quantile", or the likelihood of a distribution: "normal",
             "student_t", and for counts "negative_binomial", "poisson", "tweedie". Observed points only. "auto" is
-            "mae", and "student_t" for "deepar".
+            "mae", for "segments" "mase", for "deepar" "student_t".
         quantiles: what loss="quantile" learns; must hold 0.5, the forecast itself.
         learning_rate: of AdamW at its peak; it falls to zero along a half cosine. Default: 0.01, 0.003 for "segments".
         weight_decay: of AdamW.

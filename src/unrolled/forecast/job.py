@@ -157,7 +157,10 @@ class Job:
         """Return how many cutoffs the series have room for, at most the default number."""
         h, lengths = self.config.h, panel.lengths
         needed = (resolve(self.config, panel).config.input_size or 1) + h
-        spare = int(lengths.min()) - needed - h
+        long_enough = lengths[lengths >= needed + h]  # the others are forecast, though not trained on
+        if not len(long_enough):
+            return 0
+        spare = int(long_enough.min()) - needed - h
         if self.level and self.config.loss != "quantile" and self.config.input_size is not None:
             # Some series must hold a horizon out for the intervals; a default window leaves that room of itself.
             spare = min(spare, int(lengths.max()) - needed - 2 * h)
