@@ -267,6 +267,16 @@ def test_whatever_a_network_says_can_be_drawn_from_and_has_quantiles_in_order(lo
     assert one.sample(raw, scale, 5, torch.Generator().manual_seed(0)).isfinite().all()
 
 
+@pytest.mark.parametrize("loss", ["poisson", "negative_binomial"])
+def test_of_numbers_that_are_none_no_count_is_looked_for_ever(loss: str) -> None:
+    one = loss_of(Config(1, loss=loss))
+    assert isinstance(one, DistributionLoss)
+    raw = torch.tensor([np.nan, 2.0])[:, None, None].expand(2, 1, one.outputs)
+    found = one.quantiles(raw, torch.ones(2, 1), (0.1, 0.9))
+    assert found[0].isnan().all()
+    np.testing.assert_array_equal(found[1], one.quantiles(raw[1:], torch.ones(1, 1), (0.1, 0.9))[0])
+
+
 def test_a_wrong_missing_value_of_a_count_loss_is_harmless() -> None:
     for loss in (*COUNTS, "tweedie"):
         one = loss_of(Config(2, loss=loss))

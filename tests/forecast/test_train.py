@@ -9,11 +9,13 @@ import torch
 
 from makers import QUICK, panel_of, waves
 from training_parts import Stepped, training_parts
-from unrolled.forecast.batch import Batch
+from unrolled.data.windows import training_windows
+from unrolled.forecast.batch import Batch, Gatherer
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitting import fit_panel
 from unrolled.forecast.losses import loss_of
 from unrolled.forecast.networks import Network
+from unrolled.forecast.training import draw
 from unrolled.forecast.training.loop import clip_gradient, train, validation_loss
 from unrolled.forecast.training.rate import rate_at
 
@@ -214,3 +216,26 @@ def test_a_watcher_hears_of_every_step_and_look() -> None:
     assert [look.rate for look in watcher.looks] == [
         rate_at(s - 1, config.learning_rate or 0, 30) for s in (10, 20, 30)
     ]
+
+
+@pytest.mark.parametrize(("channels", "most"), [(1, 8), (3, 4), (20, 4)])
+def test_long_windows_of_many_targets_are_gathered_a_few_at_a_time(
+    channels: int, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(draw, "WINDOWS_AT_ONCE", 8)
+    monkeypatch.setattr(draw, "POINTS_AT_ONCE", 8 * 12)
+    panel, config = panel_of([np.arange(40.0)] * 20), Config(h=2, input_size=10, batch_size=4)
+    gathered: list[int] = []
+
+    class Counted(Gatherer):
+        def __call__(self, series: np.ndarray, positions: np.ndarray, h: int) -> Batch:
+            gathered.append(len(series))
+            return super().__call__(series, positions, h)
+
+    gather = Counted(torch.from_numpy(panel.values), torch.from_numpy(panel.offsets), 10, 2, channels=channels)
+    windows = training_windows(panel, 10, 2, np.zeros(20, dtype=np.int64)).each(20)
+    source = draw.batches(windows, gather, config)
+    drawn = [next(source) for _ in range(3)]
+    assert [len(one.inputs.past_NTF) for one in drawn] == [4, 4, 4]
+    assert set(gathered) == {most}
+    np.testing.assert_array_equal(next(draw.batches(windows, gather, config, first=2)).future_NhF, drawn[2].future_NhF)

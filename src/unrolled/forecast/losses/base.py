@@ -56,7 +56,6 @@ class Loss(ABC):
         A forecast of more steps than the horizon's is of the window's last ones besides.
         """
         batch = batch.to_forecast(forecast.shape[1])
-        batch = batch.to_forecast(forecast.shape[1])
         # A missing target is a filled value here, never NaN: 0 x NaN would poison the sum and its gradient.
         observed_Rh = batch.observed_Rh
         return (self.costs(forecast, batch) * observed_Rh).sum() / observed_Rh.sum().clamp(min=1)

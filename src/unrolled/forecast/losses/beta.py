@@ -40,7 +40,7 @@ def _fraction(a: Tensor, b: Tensor, x: Tensor) -> Tensor:
             above = _off_zero(1 + term / above)
             change = above * below
             value = value * change
-        if ((change - 1).abs() < 1e-11).all():
+        if not ((change - 1).abs() >= 1e-11).any():  # what is no number will never be one
             break
     return value
 

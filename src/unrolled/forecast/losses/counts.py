@@ -146,13 +146,14 @@ class _Spread:
     def _smallest_count(self, share: float) -> PerStep:
         """Search from a guess outward in doubling steps, then halve what lies between.
 
-        Of counts beyond 1e12 no more than 12 digits are looked for.
+        Of counts beyond 1e12 no more than 12 digits are looked for. Where the shares are no numbers the count is none
+        either; there the search ends at 0.
         """
 
         def enough(counts_Rh: PerStep) -> Tensor:
-            return (counts_Rh >= 0) & (self.share_up_to(counts_Rh.clamp(min=0)) >= share)
+            return (counts_Rh >= 0) & ~(self.share_up_to(counts_Rh.clamp(min=0)) < share)
 
-        high_Rh = self._guess(share)
+        high_Rh = self._guess(share).nan_to_num(0.0, posinf=LARGEST_MEAN)
         low_Rh = high_Rh - 1
         step_Rh = (1e-6 * high_Rh).ceil().clamp(min=1)
         while (short_Rh := ~enough(high_Rh)).any():
@@ -166,7 +167,7 @@ class _Spread:
             middle_Rh = ((low_Rh + high_Rh) / 2).floor()
             enough_Rh = enough(middle_Rh)
             low_Rh, high_Rh = torch.where(enough_Rh, low_Rh, middle_Rh), torch.where(enough_Rh, middle_Rh, high_Rh)
-        return high_Rh
+        return high_Rh.where(~self.share_up_to(high_Rh).isnan(), torch.nan)
 
     def _guess(self, share: float) -> PerStep:
         """Return the normal's quantile, and where it is coarse, after some steps of Newton's that go not far."""

@@ -15,7 +15,9 @@ VALIDATION_BATCHES = 2
 """Validation looks at this many batches of windows at most, evenly spaced: a few per cent of the steps' cost."""
 
 WINDOWS_AT_ONCE = 2048
-"""Windows are gathered for several steps at a time, since one large gather costs little more than a small one."""
+POINTS_AT_ONCE = 1 << 22
+"""Windows are gathered for several steps at a time, since one large gather costs little more than a small one: so many
+windows, or fewer where they are long or of many targets and would take much memory."""
 
 
 def batches(windows: Windows, gather: Gatherer, config: Config, first: int = 0) -> Iterator[Batch]:
@@ -25,7 +27,8 @@ def batches(windows: Windows, gather: Gatherer, config: Config, first: int = 0) 
     the windows that it would have seen.
     """
     size = config.batch_size
-    at_once = max(1, WINDOWS_AT_ONCE // size)
+    points = gather.channels * (gather.input_size + config.h)
+    at_once = max(1, min(WINDOWS_AT_ONCE, POINTS_AT_ONCE // points) // size)
     stretch, skipped = divmod(first, at_once)
     while True:
         draw = np.random.default_rng([config.seed, stretch])
