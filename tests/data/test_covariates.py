@@ -281,6 +281,7 @@ def test_numbers_are_kept_small_where_that_loses_nothing():
     assert compact(np.array([0.1, np.nan, 2.0])).dtype == np.float32
     assert compact(np.array([1e9, 1e9 + 1, 1e9 + 2])).dtype == np.float64
     assert compact(np.full(3, np.nan)).dtype == compact(np.zeros(3)).dtype == np.float32
+    assert np.array_equal(compact(np.array([np.inf, 1.0])), [np.inf, 1.0])  # and nothing warns
 
 
 # The future

@@ -46,6 +46,11 @@ def test_windows_of_pieces_are_whole_pieces() -> None:
     assert windows == [35, 14, 56, 70, 35]  # 17.5 and 52.5 in whole pieces
 
 
+def test_a_window_that_was_asked_for_stays_so_in_pieces_that_do_not_divide_it() -> None:
+    config = _resolved(network="segments", segment=7, input_size=30)
+    assert _windows(config, [900], open_window=False) == [30] * 5
+
+
 def test_no_window_is_longer_than_the_series_allow() -> None:
     assert _windows(_resolved(), [70]) == [24, 12, 36, 24, 24]
     assert _windows(_resolved(), [40]) == [24, 12, 24, 24, 24]

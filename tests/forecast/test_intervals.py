@@ -90,6 +90,8 @@ def test_levels_ask_for_the_quantiles_that_a_user_writes() -> None:
         ({"level": [0]}, {}, None, "A level is a percentage between 0 and 100, such as 80; got 0."),
         ({"level": [100]}, {}, None, "got 100"),
         ({"level": [0.8, -3]}, {}, HeldOutErrors(np.ones((9, 1))), "got -3"),
+        ({"level": [0.8]}, {}, None, "such as 80; got 0.8. A share of 0.8 is level 80."),
+        ({"level": [True]}, {}, None, "such as 80; got True."),
         ({"level": [80]}, {}, None, "level 80 needs errors on held-out points, and no series could spare any."),
         ({"level": [99]}, {}, HeldOutErrors(np.ones((9, 2))), "they reach to level 94.74"),
         ({"level": [70]}, {"loss": "quantile"}, None, "level 70 needs the quantiles 0.15 and 0.85"),

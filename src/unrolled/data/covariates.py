@@ -115,6 +115,8 @@ class Covariates:
 def compact(numbers: NDArray[np.float64]) -> NDArray[Any]:
     """Return numbers in float32 where that loses nothing beside their spread, else as they are."""
     low, high = np.fmin.reduce(numbers, initial=np.nan), np.fmax.reduce(numbers, initial=np.nan)
+    if np.isinf(low) or np.isinf(high):  # refused by whoever read them; there is no spread to compare with
+        return numbers
     error = max(abs(low), abs(high)) * np.finfo(np.float32).eps
     return numbers if error > 1e-4 * (high - low) and error > 0 else numbers.astype(np.float32)
 

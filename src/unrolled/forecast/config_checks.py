@@ -86,6 +86,11 @@ def _check_quantiles(config: Config, problems: Problems) -> None:
         problems.add(f"quantiles lie between 0 and 1, such as [0.1, 0.5, 0.9]; got {values!r}.")
         return
     problems.check(0.5 in values, f"quantiles must hold 0.5, the forecast itself; got {list(values)}.")
+    problems.check(
+        config.loss == "quantile" or values == Config.quantiles,
+        f"quantiles are what loss='quantile' learns; got loss={config.loss!r}. Set that loss, or leave them out and "
+        "ask for any in predict(quantiles=...).",
+    )
     rising = all(a < b for a, b in pairwise(values))
     problems.check(rising, f"quantiles rise, none twice; got {list(values)}.")
 
@@ -173,12 +178,26 @@ def _check_together(config: Config, problems: Problems) -> None:
             getattr(config, name) != value or config.network not in {*CHOICES["network"]} - {"auto", *networks},
             f"{name}={value!r} is of network={' or '.join(map(repr, networks))}; got network={config.network!r}.",
         )
+    if config.segment is not None:
+        _check_segment(config, problems)
     if config.network == "deepar":
         losses = ("normal", "student_t", *COUNTS)
         problems.check(
             config.loss in ("auto", *losses),
             f"network='deepar' learns a distribution: loss is one of "
             f"{', '.join(map(repr, losses))}; got {config.loss!r}.",
+        )
+
+
+def _check_segment(config: Config, problems: Problems) -> None:
+    problems.check(
+        config.network not in {*CHOICES["network"]} - {"auto", "segments"},
+        f"segment={config.segment!r} is of network='segments'; got network={config.network!r}. Leave one of them out.",
+    )
+    if config.segment is not None and config.input_size is not None and _is_int(config.segment):
+        problems.check(
+            not _is_int(config.input_size) or config.segment <= config.input_size,
+            f"segment={config.segment} is longer than the window that it is a part of, input_size={config.input_size}.",
         )
 
 

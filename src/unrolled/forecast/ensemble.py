@@ -42,6 +42,8 @@ def _window(config: Config, lengths: NDArray[np.int64], share: float) -> int:
     """Return this share of the settings' window, in whole segments; or that window where the series are too short."""
     first = config.input_size
     assert first is not None, "settings are resolved before use"
+    if share == 1:  # as it is, in whole segments or not: a network reads any window
+        return first
     piece = config.segment or 1 if config.network == "segments" else 1
     asked = max(piece, round(share * first / piece) * piece)
     return asked if asked <= first or _allows(config, lengths, first, asked) else first

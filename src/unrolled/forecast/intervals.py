@@ -169,10 +169,13 @@ def _numbers(given: Any, ends: tuple[float, float], name: str, what: str, proble
         return ()
     right = []
     for one in given:
-        if isinstance(one, int | float | np.integer | np.floating) and ends[0] < one < ends[1]:
-            right.append(one.item() if isinstance(one, np.generic) else one)
-        else:
+        number = isinstance(one, int | float | np.integer | np.floating) and not isinstance(one, bool)
+        if not number or not ends[0] < one < ends[1]:
             problems.add(f"{what}; got {one!r}.")
+        elif name == "level" and one < 1:  # a share by all likelihood; a band of half a per cent is of no use
+            problems.add(f"{what}; got {one!r}. A share of {one!r} is level {100 * one:g}.")
+        else:
+            right.append(one.item() if isinstance(one, np.generic) else one)
     return tuple(sorted(set(right)))
 
 
