@@ -171,6 +171,7 @@ def tune(
 def explore(
     model: Annotated[Path | None, typer.Argument(help="Folder of a saved model.", show_default=False)] = None,
     data: Annotated[Path | None, typer.Argument(help="CSV or Parquet file to show it on.", show_default=False)] = None,
+    future: Future = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="HTML file to write.")] = Path("explorer.html"),
 ) -> None:
     """Write a page on which a saved model's own numbers are seen and changed; without a model, a small one's."""
@@ -179,7 +180,12 @@ def explore(
 
     if model is not None and data is None:
         raise ConfigError("A saved model does not hold the series it was trained on: unrolled explore MODEL DATA.")
-    print(write(None if model is None else Forecaster.load(model), data, out=out))
+    if model is None:
+        print(write(out=out))
+        return
+    forecaster = Forecaster.load(model)
+    forecaster.predict(data, future=future)
+    print(write(forecaster, out=out))
 
 
 @app.command()

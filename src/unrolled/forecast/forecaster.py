@@ -335,7 +335,7 @@ class Forecaster:
         """Return what the network reads to forecast what comes next: the last window of every series.
 
         Args:
-            source: as for `predict`.
+            source: as for `predict`. Default: the series last forecast, with what was known of their horizon.
             most: of more series than that, so many evenly spaced ones. Default: all. Targets that are read together
                 are one window, by the number of the first.
             future: as for `predict`.
@@ -345,7 +345,8 @@ class Forecaster:
             NotFittedError: nothing was fitted, or a loaded model was given no table.
         """
         fitted = self._need_fitted()
-        panel = self._to_forecast(source, fitted, future)
+        last = self._shown if self._forecast is not None and source is None and future is None else None
+        panel = self._to_forecast(source, fitted, future) if last is None else last
         together = channels_together(panel, fitted.config)
         windows = len(panel) // together
         count = windows if most is None else min(most, windows)
@@ -438,7 +439,8 @@ class Forecaster:
 
         It forecasts the entries of a data set of series without covariates of their own, at the model's frequency; a
         model with features of the calendar makes them of the entries' times. Its forecasts are `QuantileForecast`s,
-        with the forecast itself as their mean and median. Needs the extra "gluonts", which takes pandas 2.
+        with the forecast itself as their mean, and the median among their quantiles. Needs the extra "gluonts", which
+        takes pandas 2.
 
         Args:
             quantiles: those that forecasts hold. Default: what loss="quantile" learnt, else the deciles.

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unrolled.data.panel import Panel
+from unrolled.errors import ConfigError
 from unrolled.forecast import artifact
 from unrolled.forecast.backtest import Backtest, Plan
 from unrolled.forecast.config import Config
@@ -124,6 +125,7 @@ class Job:
             ArtifactError: the place for model/ holds something other than a saved model.
         """
         artifact.refuse_to_replace(Path(self.out) / MODEL)
+        self._refuse_unknown_future()
         panel = self.panel
         refuse_scarce_levels(panel, self.config, self.level)
         windows = self.windows or self._room(panel)
@@ -140,6 +142,15 @@ class Job:
             )
             no_page = self.write_page(model, draft / EXPLORER) if self.write_page else ""
             return self._record(draft, model, panel, tuple(filter(None, (short, no_page))))
+
+    def _refuse_unknown_future(self) -> None:
+        """Refuse, before any training, to forecast with covariates of a future that nobody tells."""
+        if self.config.future_covariates and self.future is None:
+            named = ", ".join(map(repr, self.config.future_covariates))
+            raise ConfigError(
+                f"{named} must be known over the horizon: give a table of the next {self.config.h} steps of every series "
+                "as future (on the command line --future FILE)."
+            )
 
     @cached_property
     def panel(self) -> Panel:
