@@ -330,8 +330,9 @@ def test_other_files_beside_checkpoints_are_left_alone(tmp_path: Path) -> None:
     folder = tmp_path / "c"
     Forecaster(**SETTINGS).fit(wave_frame(2, 80), checkpoint=folder, log=folder / "log.jsonl")
     (folder / ".unrolled-left").write_text("by a program that was killed")
+    (folder / ".unrolled-model").mkdir()  # where a model is being saved
     Forecaster(**SETTINGS).fit(wave_frame(2, 80), checkpoint=folder)
-    assert {path.name for path in folder.iterdir()} <= {*FILES, "log.jsonl"}
+    assert {path.name for path in folder.iterdir()} <= {*FILES, "log.jsonl", ".unrolled-model"}
     assert (folder / "log.jsonl").exists()
 
 

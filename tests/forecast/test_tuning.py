@@ -118,6 +118,25 @@ def test_a_storage_lets_a_search_go_on(tmp_path: Path) -> None:
         tune(FRAME, 4, trials=5, space={"hidden_size": [4, 6]}, storage=kept, input_size=8, **SETTINGS)
 
 
+def test_defaults_that_were_stopped_are_tried_again_by_the_search_that_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: Any) -> Any:
+        raise KeyboardInterrupt
+
+    kept = tmp_path / "trials.log"
+    with monkeypatch.context() as patched:
+        patched.setattr(tuning, "fit_panel", interrupted)
+        tune(FRAME, 4, trials=1, space=SPACE, storage=kept, input_size=8, **SETTINGS)
+    found = tune(FRAME, 4, trials=3, space=SPACE, storage=kept, input_size=8, **SETTINGS)
+    assert [(one.state, bool(one.settings)) for one in found.trials] == [
+        ("stopped", False),
+        ("done", False),
+        ("done", True),
+    ]
+    assert found.default_score == found.trials[1].score
+
+
 def test_the_default_space_is_what_the_settings_leave_open() -> None:
     found = tune(FRAME, 4, trials=1, network="steps", **{k: v for k, v in SETTINGS.items() if k != "hidden_size"})
     assert found.trials[0].settings == {}

@@ -435,8 +435,8 @@ class _Search:
         return found[self.metric]
 
     def _suggested(self, trial: Any) -> dict[str, Any]:
-        """Return the settings of a trial; of the first none, which are the defaults."""
-        if trial.number == 0:
+        """Return the settings of a trial; none, which are the defaults, as long as these were not tried to an end."""
+        if not any(one.state != "stopped" and not one.settings for one in self.found):
             return {}
         return {name: _suggestion(trial, name, values) for name, values in self.space.items()}
 
@@ -450,7 +450,7 @@ class _Search:
             settings=self.given | tried,
             tried=tried,
             score=math.nan if best is None else best.score,
-            default_score=next((one.score for one in done if one.number == 0), math.nan),
+            default_score=next((one.score for one in done if not one.settings), math.nan),
             metric=self.metric,
             trials=tuple(self.found),
             seconds=round(seconds, 3),

@@ -150,7 +150,8 @@ class Checkpoints:
     def _tidy(self) -> None:
         """Remove what a program that was killed left half written; and what a fit that starts anew replaces."""
         for draft in self.folder.glob(f"{DRAFT}*"):
-            draft.unlink()
+            if draft.is_file():  # a folder is the draft of a model that is saved there, none of ours
+                draft.unlink()
         for slot in () if self.resume else range(GENERATIONS):
             # The description first: tensors alone are no checkpoint.
             _json_file(self.folder, slot).unlink(missing_ok=True)
