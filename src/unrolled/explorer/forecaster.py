@@ -218,7 +218,7 @@ def _without_head(view: _View) -> str:
     """Say why the head that the page knows is not all that makes the answer; "" where it is."""
     core = view.core
     if isinstance(core, Segments):
-        return "it is the seasonal naive forecast and a linear map of the window besides what the recurrence gives"
+        return "what the recurrence gives corrects a weighted mean of the last value and of the seasons before"
     if isinstance(core, Seq2Seq):
         return "it comes of the decoder, which goes on from the last states"
     if getattr(core, "pool", None) is not None:
