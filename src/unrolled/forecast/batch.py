@@ -277,6 +277,18 @@ def scaled(
     return torch.cat([values_NWC, seen_NWC], dim=2), location_R1, scale_R1
 
 
+def scaled_whole(
+    past: Float64[Tensor, "R T"], seen: Bool[Tensor, "R T"], channels: int, measure: Measure
+) -> tuple[Float32[Tensor, "N T F"], Float64[Tensor, "R 1"], Float64[Tensor, "R 1"]]:
+    """Return what `scaled` does of pasts without a gap, to the last bit, with half of the calls; `seen` is all True.
+
+    For one window at a time, which takes as long as its calls.
+    """
+    location_R1, scale_R1 = measure(past, seen)
+    values_NTC, seen_NTC = (by_window(part.float(), channels) for part in ((past - location_R1) / scale_R1, seen))
+    return torch.cat([values_NTC, seen_NTC], dim=2), location_R1, scale_R1
+
+
 def fill_forward(values: Float64[Tensor, "N W"], seen: Bool[Tensor, "N W"]) -> Float64[Tensor, "N W"]:
     """Return `values` with each unseen one replaced by the last seen before it, or 0 where there is none."""
     steps_W = torch.arange(1, values.shape[1] + 1, device=values.device)

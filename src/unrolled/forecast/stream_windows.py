@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.data.panel import Panel
-from unrolled.forecast.batch import Batch, scaled
+from unrolled.forecast.batch import Batch, scaled, scaled_whole
 from unrolled.forecast.fitted import Fitted, Forecast, Member, channels_together, window
 from unrolled.forecast.inputs import Inputs
 from unrolled.forecast.intervals import Wanted
@@ -74,6 +74,7 @@ class _Reader:
         self._window, self._loss, self._device = window(config), loss_of(config), torch.device(config.device)
         self._targets, self._together = panel.n_channels, channels_together(panel, config)
         self._measure = partial(location_and_scale, config.scaling, season=config.season or 1)
+        self._seen_1T = torch.ones(1, self._window, dtype=torch.bool)
         values = fitted.transform.forward(panel.values)
         self._series = _SeriesScales(values, panel.offsets) if config.scaling == "series" else None
 
@@ -88,7 +89,11 @@ class _Reader:
         """Return what the network says of these rows."""
         measure = self._measure if self._series is None else partial(self._series.measure, at)
         past_RT = values_RL[:, -self._window :]
-        both_NTF, location_R1, scale_R1 = scaled(past_RT, last_R1, self._window, self._together, measure)
+        if np.isnan(past_RT.numpy()).any():
+            both_NTF, location_R1, scale_R1 = scaled(past_RT, last_R1, self._window, self._together, measure)
+        else:
+            seen_RT = self._seen_1T.expand(past_RT.shape)
+            both_NTF, location_R1, scale_R1 = scaled_whole(past_RT, seen_RT, self._together, measure)
         inputs = Inputs(both_NTF, *self._beside(rows, both_NTF, covariates))
         batch = Batch(inputs, both_NTF[:, self._window :], location_R1, scale_R1, torch.ones_like(scale_R1))
         if self._device.type != "cpu":
