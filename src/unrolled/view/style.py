@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import io
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -102,6 +103,11 @@ def family(face: str) -> list[str]:
     return [face, fallback] if fallback else [face]
 
 
+def _tells_more_than_weights(record: logging.LogRecord) -> bool:
+    """Whether a message is worth passing on: a CJK face often has one weight alone, which will do for all text."""
+    return "Failed to find font weight" not in str(record.msg)
+
+
 @contextmanager
 def house_style() -> Iterator[None]:
     """Draw with the house's fonts and thin lines, leaving matplotlib's own settings as they were."""
@@ -123,5 +129,10 @@ def house_style() -> Iterator[None]:
         "savefig.dpi": 144,
         "svg.hashsalt": "unrolled",  # the same picture gives the same file
     }
-    with matplotlib.rc_context(settings):
-        yield
+    told = logging.getLogger(font_manager.__name__)
+    told.addFilter(_tells_more_than_weights)
+    try:
+        with matplotlib.rc_context(settings):
+            yield
+    finally:
+        told.removeFilter(_tells_more_than_weights)
