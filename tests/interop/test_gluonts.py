@@ -48,6 +48,16 @@ def test_forecasts_are_those_of_predict(settings: dict[str, Any]) -> None:
         assert one.start_date == pd.Period(rows.ds.iloc[0], "D")
 
 
+def test_of_counts_the_median_is_no_mean() -> None:
+    frame = FRAME.assign(y=np.tile([0.0, 0.0, 0.0, 1.0, 9.0], len(FRAME) // 5))
+    model = Forecaster(**SETTINGS, loss="negative_binomial").fit(frame)
+    forecasts = list(model.to_gluonts().predict(dataset(frame)))
+    expected = model.predict(frame, quantiles=[0.5])
+    np.testing.assert_allclose(np.concatenate([one.mean for one in forecasts]), expected["LSTM"], rtol=1e-5)
+    np.testing.assert_allclose(np.concatenate([one.quantile(0.5) for one in forecasts]), expected["LSTM-ql0.5"])
+    assert (expected["LSTM"] != expected["LSTM-ql0.5"]).all()
+
+
 def test_its_evaluators_run() -> None:
     from gluonts.dataset.split import split
     from gluonts.ev.metrics import MAE, MASE, MeanWeightedSumQuantileLoss

@@ -83,7 +83,8 @@ def _known(fitted: Fitted) -> tuple[float, ...]:
 def _forecast(fitted: Fitted, entries: Sequence[Mapping[str, Any]], shares: Sequence[float]) -> np.ndarray:
     """Return (S, h, L + 1): the quantiles, and last the forecast itself."""
     panel = _panel(fitted.freq, entries)
-    asked = [share for share in shares if share != 0.5]
+    # The forecast of a count is its mean, of which the median is to be told apart; a conformal one is its own median.
+    asked = [share for share in shares if share != 0.5 or not conformal(fitted.config)]
     found = fitted.forecast(panel, None, asked)
     by_share = {0.5: found.values} | found.quantiles
     return np.stack([*(by_share[share] for share in shares), found.values], axis=2)
