@@ -161,7 +161,7 @@ def _note_what_follows(view: _View, head: PageHead | None) -> None:
 
 def _analyses(view: _View, recorded: Recorded) -> tuple[Analysis, ...]:
     """Where the answer's gradient goes, and which inputs it came from; notes say what can't be told."""
-    read = _as_read(recorded)
+    read = _as_read(view, recorded)
     of = "the first step's answer" if view.one_at_a_time else "the sum of all steps' answers"
     answer: nn.Module
     if view.reads_every_step:
@@ -195,7 +195,7 @@ def _head(view: _View, recorded: Recorded) -> PageHead | None:
         return None
     core = view.core
     with torch.no_grad():
-        answer_NX = _Answer(core)(_as_read(recorded))
+        answer_NX = _Answer(core)(_as_read(view, recorded))
         forecast_RhQ = core(view.inputs)
     output, steps, feedback = NamedArray(to_numpy(answer_NX), ("batch", "output")), view.windows.fitted.config.h, None
     if view.one_at_a_time:
@@ -228,9 +228,9 @@ def _without_head(view: _View) -> str:
     return ""
 
 
-def _as_read(recorded: Recorded) -> Tensor:
+def _as_read(view: _View, recorded: Recorded) -> Tensor:
     inputs_TNF = torch.from_numpy(recorded.trace.parts[0]["inputs"].values)
-    return inputs_TNF.transpose(0, 1).contiguous()
+    return inputs_TNF.transpose(0, 1).contiguous().to(view.inputs.past_NTF.device)
 
 
 def _fed_back(view: _View) -> int | None:
