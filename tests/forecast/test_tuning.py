@@ -180,9 +180,9 @@ def test_the_result_is_plain() -> None:
     ("arguments", "words"),
     [
         ({"time_budget": 0}, ["time_budget is a number of seconds above 0", "got 0"]),
-        ({"time_budget": "long", "trials": 0}, ["got 'long'", "trials is a whole number of at least 1"]),
+        ({"time_budget": -2.5, "trials": 0}, ["got -2.5", "trials is a whole number of at least 1"]),
         ({"time_budget": None}, ["would never end"]),
-        ({"space": []}, ["space is a dict"]),
+        ({"space": {}}, ["space is a dict"]),
         ({"n_windows": 0}, ["n_windows is a whole number"]),
         ({"space": {"hidden_sizes": [4], "learning_rate": 0.1}}, ["Did you mean 'hidden_size'", "got 0.1"]),
         ({"space": {"cell": ["LSTM", "GRUU"], "dropout": (0.5, 0.1)}}, ["got 'GRUU'", "got (0.5, 0.1)"]),

@@ -178,7 +178,7 @@ class ForecastStream:
             raise DataError(f"An observation is a number, or NaN where there was none; got {values!r}.") from None
         if numbers.size != len(self.ids) or numbers.shape not in self._forms():
             raise DataError(
-                f"The stream has {counted(len(self.ids), 'series')} and was given {_form(numbers)}. Give one number "
+                f"The stream has {len(self.ids):,} series and was given {_form(numbers)}. Give one number "
                 f"for each, or {{id: number}} for some of them, such as {{{id_text(self.ids[0])}: {self._example()}}}."
             )
         return numbers.ravel()

@@ -62,7 +62,7 @@ class Segments(Network):
         """Forecast the h steps after the window."""
         told = self.covariates(inputs)
         _, states = self.encoder(self.embedding(self._pieces(told)))
-        read_NmH = self._decoded(states, len(told.past_NTF))
+        read_NmH = self._decoded(states, told.past_NTF.shape[0])
         corrections_RhQ = self._steps(self._corrections(self.dropout(read_NmH), told))
         copied_Rh1 = self._copied(by_row(inputs.past_NTF[..., : self.channels]), self.copies(read_NmH))[..., None]
         located, others = corrections_RhQ[..., : self.loss.locations], corrections_RhQ[..., self.loss.locations :]
