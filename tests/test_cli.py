@@ -261,3 +261,71 @@ def test_a_level_that_held_out_errors_cannot_reach_is_refused_before_any_trainin
 def test_the_version_is_told(capsys) -> None:
     assert run("--version") == 0
     assert capsys.readouterr().out.startswith("unrolled 0.")
+
+
+@pytest.fixture
+def promoted(tmp_path: Path) -> tuple[Path, Path]:
+    """Sales with promotions up to a day, and the promotions planned after it."""
+    frame = wave_frame(2, 85).assign(promo=lambda rows: rows.index % 3 == 0)
+    past = frame.ds < frame.ds.max() - pd.Timedelta(days=4)
+    frame[past].to_csv(tmp_path / "past.csv", index=False)
+    frame[~past].drop(columns="y").to_csv(tmp_path / "plan.csv", index=False)
+    return tmp_path / "past.csv", tmp_path / "plan.csv"
+
+
+def test_what_is_planned_is_read_from_a_file(promoted: tuple[Path, Path], tmp_path: Path, capsys) -> None:
+    past, plan = promoted
+    asked = ["-h", "5", "--future-covariates", "promo", "--calendar", "auto", *QUICK]
+    assert run("forecast", past, *asked, "--future", plan, "-o", tmp_path / "out") == 0
+    forecast = pd.read_csv(tmp_path / "out" / "forecast.csv")
+    assert len(forecast) == 2 * 5
+    model = tmp_path / "out" / "model"
+    assert run("predict", model, past, "--future", plan, "-o", tmp_path / "next.csv") == 0
+    pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "next.csv"), forecast)
+    if not page_absence():
+        assert run("explore", model, past, "--future", plan, "-o", tmp_path / "page.html") == 0
+        assert (tmp_path / "page.html").exists()
+
+
+def test_an_unknown_future_is_refused_before_any_training(
+    promoted: tuple[Path, Path], tmp_path: Path, capsys, monkeypatch
+) -> None:
+    monkeypatch.setattr("unrolled.forecast.forecaster.fit_panel", lambda *a: pytest.fail("training started"))
+    assert run("forecast", promoted[0], "-h", "5", "--future-covariates", "promo", "-o", tmp_path / "out") == 2
+    assert "'promo' must be known over the horizon" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_tuned_settings_are_written_and_taken(table: Path, tmp_path: Path, capsys) -> None:
+    found = tmp_path / "found"
+    assert run("tune", table, "-h", "5", "--trials", "2", "--network", "steps", *QUICK, "-o", found) == 0
+    assert "finished trials" in capsys.readouterr().out
+    content = json.loads((found / "tuned.json").read_text())
+    assert content["settings"]["hidden_size"] == 6
+    asked = ["-h", "5", "--settings", found / "tuned.json", "--num-layers", "2", "-o", tmp_path / "out"]
+    assert run("forecast", table, *asked) == 0
+    used = json.loads((tmp_path / "out" / "config.json").read_text())["settings"]
+    assert used["num_layers"] == 2  # typed, which counts more than the file
+    assert used["hidden_size"] == 6  # the file's
+    tried = {name: value for name, value in content["tried"].items() if name != "num_layers"}
+    assert {name: used[name] for name in tried} == tried
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [(None, "does not exist"), ("{}", "holds no settings"), ("{", "holds no settings")]
+)
+def test_a_file_without_settings_is_refused(content, expected, table: Path, tmp_path: Path, capsys) -> None:
+    if content is not None:
+        (tmp_path / "tuned.json").write_text(content)
+    assert run("forecast", table, "-h", "5", "--settings", tmp_path / "tuned.json", "-o", tmp_path / "out") == 2
+    assert expected in capsys.readouterr().err
+
+
+def test_a_job_run_again_goes_on_from_its_checkpoint(table: Path, tmp_path: Path) -> None:
+    asked = ["forecast", table, "-h", "5", *QUICK, "--checkpoint", tmp_path / "run", "--log", tmp_path / "log.jsonl"]
+    assert run(*asked, "-o", tmp_path / "first") == 0
+    assert run(*asked, "-o", tmp_path / "second") == 0
+    first, second = (tmp_path / name / "model" / "weights.safetensors" for name in ("first", "second"))
+    assert first.read_bytes() == second.read_bytes()
+    events = [json.loads(line)["event"] for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert events.count("end") == 1  # the second had nothing left to train
