@@ -27,6 +27,7 @@ def test_settings_cannot_be_changed() -> None:
         ({"h": 0}, "h is a whole number of at least 1; got 0."),
         ({"h": 2.5}, "h is a whole number of at least 1; got 2.5."),
         ({"h": True}, "h is a whole number of at least 1; got True."),
+        ({"seed": 1 << 63}, "seed is below 2**63; got 9223372036854775808."),
         ({"input_size": 0}, "input_size is a whole number of at least 1; got 0."),
         ({"cell": "lstm"}, "got 'lstm'. Did you mean 'LSTM'?"),
         ({"decoder": ["direct"]}, "decoder is one of 'direct', 'recursive'; got ('direct',)."),

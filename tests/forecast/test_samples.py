@@ -86,6 +86,8 @@ def test_wrong_numbers_are_named(student: Forecaster) -> None:
         "n is a whole number of at least 1; got 0.",
         "seed is a whole number of at least 0; got -1.",
     )
+    with pytest.raises(ConfigError, match=r"seed is below 2\*\*63; got 9223372036854775808\."):
+        student.sample(seed=1 << 63)
     with pytest.raises(NotFittedError):
         Forecaster(h=2, loss="normal").sample()
 

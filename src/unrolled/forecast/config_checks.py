@@ -11,6 +11,8 @@ from unrolled.forecast.config import CELLS, CHOICES, LISTS, Config, cells_of, is
 CALENDAR = ("minute", "hour", "dayofweek", "day", "dayofyear", "week", "month", "quarter")
 COUNTS = ("negative_binomial", "poisson", "tweedie")
 """Losses of values from 0 up, whose network gives a mean size: nothing may be subtracted from them."""
+MOST_SEEDS = 1 << 63
+"""PyTorch's generators take no more, with room for those of an ensemble."""
 
 
 def check(config: Config, problems: Problems) -> None:
@@ -44,6 +46,8 @@ def _check_counts(config: Config, problems: Problems) -> None:
         value = getattr(config, name)
         right = (value is None and name in optional) or (_is_int(value) and value >= low)
         problems.check(right, f"{name} is a whole number of at least {low}; got {value!r}.")
+    if _is_int(config.seed):
+        problems.check(config.seed < MOST_SEEDS, f"seed is below 2**63; got {config.seed}.")
     if _is_int(config.val_size) and _is_int(config.h) and config.val_size is not None:
         fits = config.val_size == 0 or config.val_size >= config.h
         problems.check(fits, f"val_size holds at least one horizon (h={config.h}) or is 0; got {config.val_size}.")

@@ -19,6 +19,7 @@ from torch import Tensor
 from unrolled.errors import ConfigError, Problems
 from unrolled.forecast.batch import Batch
 from unrolled.forecast.config import Config
+from unrolled.forecast.config_checks import MOST_SEEDS
 from unrolled.forecast.intervals import HeldOutErrors
 from unrolled.forecast.losses import DISTRIBUTIONS, DistributionLoss, Loss, SpreadLoss
 from unrolled.forecast.networks import Network
@@ -112,6 +113,7 @@ def refuse_samples(config: Config, count: Any, seed: Any) -> None:
     for name, value, least in (("n", count, 1), ("seed", 0 if seed is None else seed, 0)):
         right = isinstance(value, int) and not isinstance(value, bool) and value >= least
         problems.check(right, f"{name} is a whole number of at least {least}; got {value!r}.")
+    problems.check(not isinstance(seed, int) or seed < MOST_SEEDS, f"seed is below 2**63; got {seed!r}.")
     problems.raise_as(ConfigError, "No samples can be drawn:")
 
 
