@@ -21,8 +21,9 @@ class UnrolledError(Exception):
     def _text(self) -> str:
         if len(self.problems) == 1 and not self.heading:
             return self.problems[0]
-        lines = [f"  - {problem}" for problem in self.problems]
-        return "\n".join([self.heading, *lines] if self.heading else lines)
+        if not self.heading:  # nothing that a list would stand below
+            return "\n".join(self.problems)
+        return "\n".join([self.heading, *(f"  - {problem}" for problem in self.problems)])
 
 
 class ConfigError(UnrolledError, ValueError):

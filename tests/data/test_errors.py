@@ -393,3 +393,8 @@ def test_a_file_of_quite_another_name_is_not_suggested(tmp_path):
     with pytest.raises(DataError) as caught:
         read_panel(tmp_path / "nofile.csv")
     assert "Did you mean" not in str(caught.value)
+
+
+def test_problems_without_a_heading_are_lines_of_their_own():
+    assert str(DataError("One.", "Two.")) == "One.\nTwo."
+    assert str(DataError("One.", "Two.", heading="Both:")) == "Both:\n  - One.\n  - Two."

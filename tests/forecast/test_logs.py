@@ -229,3 +229,15 @@ def test_mlflow_itself_reads_what_was_written(tmp_path: Path) -> None:
     done = subprocess.run(program, capture_output=True, text=True, env=os.environ | {"MLFLOW_ALLOW_FILE_STORE": "true"})
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "FINISHED 5 [10, 20, 30]"
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [([""], "got ''."), ("tensorbord:runs", "got 'tensorbord:runs'. Did you mean 'tensorboard'?")],
+)
+def test_what_is_no_log_is_refused(log: Any, expected: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError) as caught, opened(log):
+        pass
+    assert expected in str(caught.value)
+    assert not list(tmp_path.iterdir())

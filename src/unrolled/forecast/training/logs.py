@@ -11,13 +11,15 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from unrolled.errors import ConfigError
+from unrolled.errors import ConfigError, Problems, did_you_mean
 from unrolled.forecast.config import Config
 from unrolled.forecast.training.log import TrainingLog
 from unrolled.forecast.training.watch import Look, Watcher
 
 Log = str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None
 """A path for JSON lines, "tensorboard:FOLDER", "mlflow:ADDRESS"; or several of them."""
+
+KINDS = ("tensorboard", "mlflow")
 
 EXPERIMENT = "unrolled"
 
@@ -33,9 +35,24 @@ def opened(log: Log, resume: bool = False) -> Iterator[tuple[Watcher, ...]]:
     Raises:
         ConfigError: a log can't be written, or its package is not installed.
     """
-    each = [] if log is None else [log] if isinstance(log, str | os.PathLike) else log
+    each = _each(log)
     with ExitStack() as stack:
         yield tuple(stack.enter_context(_opened(one, resume)) for one in each)
+
+
+def _each(log: Any) -> list[str | os.PathLike[str]]:
+    """Return the logs that were asked for, having refused what names none."""
+    each = [] if log is None else list(log) if isinstance(log, tuple | list) else [log]
+    problems = Problems()
+    for one in each:
+        named = isinstance(one, str | os.PathLike) and str(one) != ""
+        what = "log is a path, 'tensorboard:FOLDER' or 'mlflow:ADDRESS', or a list of those"
+        if problems.check(named, f"{what}; got {one!r}.") and ":" in str(one):
+            kind = str(one).partition(":")[0]
+            nearest = did_you_mean(kind, KINDS)  # of a kind that is spelt wrong no file is made
+            problems.check(kind in KINDS or not nearest, f"{what}; got {one!r}.{nearest}")
+    problems.raise_as(ConfigError)
+    return each
 
 
 @contextmanager
