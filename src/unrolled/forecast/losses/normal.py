@@ -27,7 +27,20 @@ LEAST_FREEDOM = 2.01
 PerStep = Float[Tensor, "R h"]
 
 
-class Normal(DistributionLoss):
+class _Located(DistributionLoss):
+    """A distribution whose first number is its location, the forecast, and whose second is its spread."""
+
+    def point(self, forecast: Forecasts) -> PerStep:
+        """Return the location."""
+        return forecast[..., 0]
+
+    def moved(self, forecast: Forecasts, location: Float[Tensor, "R 1"], scale: Float[Tensor, "R 1"]) -> Forecasts:
+        """Return the numbers of location + scale x value; the shape stays."""
+        middle_Rh, raw_Rh = forecast[..., 0] * scale + location, spread_times(forecast[..., 1], scale)
+        return torch.cat([middle_Rh[..., None], raw_Rh[..., None], forecast[..., 2:]], dim=2)
+
+
+class Normal(_Located):
     """The normal distribution: its location, which is mean and median, and its standard deviation."""
 
     outputs = 2
@@ -37,14 +50,6 @@ class Normal(DistributionLoss):
         spread_Rh = _spread(forecast.double())
         strays_Rh = (truth(batch) - forecast[..., 0]) / spread_Rh
         return 0.5 * strays_Rh.square() + spread_Rh.log() + 0.5 * math.log(2 * math.pi)
-
-    def point(self, forecast: Forecasts) -> PerStep:
-        """Return the location."""
-        return forecast[..., 0]
-
-    def moved(self, forecast: Forecasts, location: Float[Tensor, "R 1"], scale: Float[Tensor, "R 1"]) -> Forecasts:
-        """Return the numbers of location + scale x value; the shape stays."""
-        return _moved(forecast, location, scale)
 
     def quantiles(
         self, forecast: Forecasts, scale: Float[Tensor, "R 1"], shares: Sequence[float]
@@ -60,7 +65,7 @@ class Normal(DistributionLoss):
         return _around(forecast, _normal_draws(forecast, count, generator)).to(forecast.dtype)
 
 
-class StudentT(DistributionLoss):
+class StudentT(_Located):
     """Student's t: its location, which is mean and median, its scale, and its degrees of freedom, above 2."""
 
     outputs = 3
@@ -72,14 +77,6 @@ class StudentT(DistributionLoss):
         tail_Rh = 0.5 * (freedom_Rh + 1) * torch.log1p(strays_Rh.square() / freedom_Rh)
         norm_Rh = log_gamma_half_step(0.5 * freedom_Rh) - 0.5 * (math.pi * freedom_Rh).log()
         return tail_Rh + spread_Rh.log() - norm_Rh
-
-    def point(self, forecast: Forecasts) -> PerStep:
-        """Return the location."""
-        return forecast[..., 0]
-
-    def moved(self, forecast: Forecasts, location: Float[Tensor, "R 1"], scale: Float[Tensor, "R 1"]) -> Forecasts:
-        """Return the numbers of location + scale x value; the shape stays."""
-        return _moved(forecast, location, scale)
 
     def quantiles(
         self, forecast: Forecasts, scale: Float[Tensor, "R 1"], shares: Sequence[float]
@@ -103,11 +100,6 @@ class StudentT(DistributionLoss):
 
 def _spread(forecast: Forecasts) -> PerStep:
     return positive(forecast[..., 1], LEAST_SPREAD)
-
-
-def _moved(forecast: Forecasts, location: Float[Tensor, "R 1"], scale: Float[Tensor, "R 1"]) -> Forecasts:
-    middle_Rh, raw_Rh = forecast[..., 0] * scale + location, spread_times(forecast[..., 1], scale)
-    return torch.cat([middle_Rh[..., None], raw_Rh[..., None], forecast[..., 2:]], dim=2)
 
 
 def _around(forecast: Forecasts, strays: Tensor) -> Tensor:
