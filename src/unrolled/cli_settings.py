@@ -84,7 +84,18 @@ def _config(given: dict[str, Any]) -> Config:
             settings[name] = several[0]
     if str(settings.get("freq", "")).isdigit():
         settings["freq"] = int(settings["freq"])
+    if str(settings.get("cell", "")).lstrip().startswith(("{", "[")):
+        settings["cell"] = _cell(settings["cell"])
     return Config.from_settings(_settings_in(file) | settings if file else settings)
+
+
+def _cell(text: str) -> Any:
+    """Return a cell's options, or a list of cells, which are typed as JSON."""
+    try:
+        return json.loads(text)
+    except ValueError as wrong:
+        example = """'{"type": "LSTM", "peephole": true}'"""
+        raise ConfigError(f"--cell is a name, or JSON such as {example}; {text!r} is neither: {wrong}.") from None
 
 
 def _settings_in(path: Path) -> dict[str, Any]:
