@@ -50,7 +50,9 @@ def batch_of(layout: Layout = PLAIN, windows: int = 3, seed: int = 0) -> Batch:
 def config_of(network: str, **settings: Any) -> Config:
     """Return resolved settings of a small network; "recursive" is a kind of its own here."""
     own = {"network": "steps", "decoder": "recursive"} if network == "recursive" else {"network": network}
-    small = {"input_size": T, "hidden_size": 5, "season": 2, "segment": 2, "scaling": "none", "loss": "mae"}
+    small = {"input_size": T, "hidden_size": 5, "season": 2, "scaling": "none", "loss": "mae"}
+    if network == "segments":
+        small["segment"] = 2
     return Config(H, **small | own | settings)  # type: ignore[arg-type]
 
 
