@@ -53,7 +53,10 @@ def test_a_file_in_the_place_of_the_folder_is_said(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match="can't be written: Not a directory"), written_together(tmp_path / "file" / "in" / "out"):
+    with (
+        pytest.raises(ConfigError, match="can't be written: Not a directory"),
+        written_together(tmp_path / "file" / "in" / "out"),
+    ):
         pass
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unrolled.data.frequency import Frequency
-from unrolled.forecast.config import Config
+from unrolled.forecast.config import COUNTS, Config
 
 PIECES = 6
 """A window of `segments` has at least so many pieces, if its season can be divided into them."""
@@ -86,7 +86,7 @@ class _Choosing:
         """Series of any level and spread share one network; of series with a season MASE is what counts."""
         config = self.config
         self.fill("", loss={"deepar": "student_t", "segments": "mase"}.get(config.network, "mae"))
-        if self.config.loss in ("negative_binomial", "poisson", "tweedie"):
+        if self.config.loss in COUNTS:
             self.fill("counts are divided by their mean size, and 0 stays 0", scaling="mean")
         elif config.network == "segments":
             self.fill("a forecast goes on from the last value", scaling="last")

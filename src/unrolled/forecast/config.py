@@ -43,6 +43,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "loss": get_args(Loss),
 }
 
+COUNTS = ("negative_binomial", "poisson", "tweedie")
+"""Losses of values from 0 up, whose network gives a mean size: nothing may be subtracted from them."""
+
 CELLS: tuple[str, ...] = get_args(Cell)
 
 STACK = "Stack"

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 
 from unrolled.errors import Problems, did_you_mean
-from unrolled.forecast.config import CELLS, CHOICES, LISTS, Config, cells_of, is_stack
+from unrolled.forecast.config import CELLS, CHOICES, COUNTS, LISTS, Config, cells_of, is_stack
 
 CALENDAR = ("minute", "hour", "dayofweek", "day", "dayofyear", "week", "month", "quarter")
-COUNTS = ("negative_binomial", "poisson", "tweedie")
-"""Losses of values from 0 up, whose network gives a mean size: nothing may be subtracted from them."""
 MOST_SEEDS = 1 << 63
 """PyTorch's generators take no more, with room for those of an ensemble."""
 

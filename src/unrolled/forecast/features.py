@@ -269,6 +269,6 @@ def check_ahead(panel: Panel, features: Features, h: int) -> None:
         steps = f"the next {h} {panel.freq.points}" if h > 1 else "the next step"
         raise DataError(
             f"The model reads {', '.join(map(repr, lacking))} over {steps}, which the table of the past does not hold. "
-            "Give them as future=, on the command line --future: a row for each series and each of these times. Rows at the end "
-            "of the past without a value count as missing, not as future."
+            "Give them as future=, on the command line --future: a row for each series and each of these times. Rows "
+            "at the end of the past without a value count as missing, not as future."
         )

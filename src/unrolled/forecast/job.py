@@ -148,8 +148,8 @@ class Job:
         if self.config.future_covariates and self.future is None:
             named = ", ".join(map(repr, self.config.future_covariates))
             raise ConfigError(
-                f"{named} must be known over the horizon: give a table of the next {self.config.h} steps of every series "
-                "as future (on the command line --future FILE)."
+                f"{named} must be known over the horizon: give a table of the next {self.config.h} steps of every "
+                "series as future (on the command line --future FILE)."
             )
 
     @cached_property
