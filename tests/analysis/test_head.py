@@ -17,7 +17,8 @@ from analysis.models import Decoder, Encoder, Tokens
 from analysis.test_record import assert_unchanged, snapshot, used_model
 from unrolled.analysis import find_head, record
 from unrolled.forecast.config import Config
-from unrolled.forecast.network import build
+from unrolled.forecast.inputs import Inputs
+from unrolled.forecast.networks import build
 from unrolled.trace import Head, Recorded
 
 LENGTHS = [5, 1, 7]
@@ -249,8 +250,18 @@ def test_token_ids_and_a_stack_and_a_single_sequence() -> None:
 
 def test_a_forecasters_network() -> None:
     torch.set_default_dtype(torch.float32)
-    network, x = build(Config(h=6)), torch.randn(N, 20, 2)
-    found = found_in(network, x)
+    settings = Config(h=6, input_size=20, network="steps", hidden_size=8, loss="mae")
+
+    class OfThePast(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = build(settings)
+
+        def forward(self, past: Tensor) -> Tensor:
+            nothing = past.new_zeros(len(past), 26, 0)
+            return self.network(Inputs(past, nothing[:, :20], nothing, nothing[:, 0]))
+
+    found = found_in(OfThePast(), torch.randn(N, 20, 2))
     assert found is not None
     assert (found.reads, found.output.sizes) == ("output[:, -1]", {"batch": N, "step": 6, "output": 1})
 

@@ -150,7 +150,7 @@ SCANS = [
 ]
 
 
-@pytest.mark.parametrize(("kind", "options"), SCANS, ids=str)
+@pytest.mark.parametrize(("kind", "options"), SCANS, ids=[f"{kind}-{'-'.join(options)}" for kind, options in SCANS])
 def test_what_no_node_computes_becomes_a_scan(kind, options, tmp_path):
     layer = getattr(unrolled, kind)(F, H, batch_first=True, bidirectional=True, **options)
     count = check(Model(layer, ragged=True), tmp_path / "model.onnx")
