@@ -327,8 +327,8 @@ DAMAGES: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "a weight missing, another too many": (
         lambda f: _reweigh(f, lambda w: w.update({"network.0.hat.bias": w.pop("network.0.head.bias")})),
-        "F/config.json and weights.safetensors beside it don't describe one model:   - hat.bias is no weight of this "
-        "network\n  - head.bias is missing. Save it again.",
+        "F/config.json and weights.safetensors beside it don't describe one model: hat.bias is no weight of this "
+        "network; head.bias is missing. Save it again.",
     ),
     "errors of another horizon": (
         lambda f: _reweigh(f, lambda w: w.update({"held_out_errors": np.zeros((9, 4))})),

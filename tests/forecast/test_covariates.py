@@ -137,9 +137,9 @@ def test_without_a_table_of_the_future_it_is_asked_for() -> None:
     past, future = halves(shops(names="ab"))
     model = Forecaster(target_col="sales", **SETTINGS).fit(past)
     for series in (None, past):
-        with pytest.raises(DataError, match=r"reads 'promo', 'kind' over the next 4 days, .* future=table"):
+        with pytest.raises(DataError, match=r"reads 'promo', 'kind' over the next 4 days, .* future="):
             model.predict(series)
-    with pytest.raises(DataError, match="future=table"):
+    with pytest.raises(DataError, match="future="):
         model.plot()
     with pytest.raises(DataError) as wrong:
         model.predict(future=future[(future.shop != "b") | (future.day.dt.day != 12)].assign(promo=np.nan))

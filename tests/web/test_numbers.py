@@ -210,15 +210,16 @@ def test_the_answer_follows_a_change(reads: str, batch: Tensor, write: Callable[
 @pytest.mark.parametrize("decoder", ["direct", "recursive"])
 def test_a_forecast_follows_a_change(decoder: str, tmp_path: Path) -> None:
     frame = wave_frame(2, 60)
-    settings = QUICK | {"decoder": decoder, "input_size": 8, "cell": "GRU"}
+    settings = QUICK | {"network": "steps", "decoder": decoder, "input_size": 8, "cell": "GRU"}
     model = unrolled.Forecaster(h=4, **settings).fit(frame)
     path = tmp_path / "page.html"
     unrolled.explore(model, out=path)
     windows = model.last_windows()
-    past = windows.batch.past_NTF.clone()
+    past = windows.batch.inputs.past_NTF.clone()
     past[1, 6, 0] = 1.25
+    inputs = windows.batch.inputs._replace(past_NTF=past)
     with torch.no_grad():
-        changed = windows.batch.unscaled(windows.fitted.network(past))[1].flatten()
+        changed = windows.batch.unscaled(windows.fitted.network(inputs))[1].flatten()
     answers = {"attribute": {"selector": ".answer td[data-value]", "name": "data-value"}}
     seen = drive(
         path,

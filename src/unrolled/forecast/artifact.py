@@ -139,6 +139,8 @@ def load(folder: str | os.PathLike[str], device: str | None = None) -> Fitted:
 
 
 def _reason(wrong: Exception) -> str:
+    if isinstance(wrong, UnrolledError) and not wrong.heading:
+        return "; ".join(problem.rstrip(".") for problem in wrong.problems)
     return f"{wrong} is missing" if isinstance(wrong, KeyError) else str(wrong).rstrip(".")
 
 
