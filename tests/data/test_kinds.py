@@ -64,7 +64,7 @@ def check(panel):
     assert panel.ids.tolist() == ["a", "b"]
     assert panel.freq.name == "daily"
     assert len(panel) == 2
-    assert panel.has_missing
+    assert np.isnan(panel.values).any()
 
 
 @pytest.mark.parametrize("names", NAMES)

@@ -25,7 +25,7 @@ def test_sunspots(panel):
     assert len(sunspots.values) == 309
     assert sunspots.times[0] == np.datetime64("1700-01-01")
     assert (sunspots.values[0], sunspots.values[-1]) == (5.0, 2.9)
-    assert not sunspots.has_missing
+    assert not np.isnan(sunspots.values).any()
 
 
 def test_co2_keeps_its_gaps(panel):

@@ -11,6 +11,8 @@ from hypothesis import strategies as st
 
 from unrolled.forecast import batch as batch_module
 from unrolled.forecast.batch import CovariateTable, Gatherer, fill_forward
+from unrolled.forecast.losses.points import PointLoss, mae
+from unrolled.forecast.said import Numbers
 
 NAN = float("nan")
 
@@ -56,10 +58,11 @@ def test_scaling_looks_at_the_past_alone() -> None:
     assert batch.inputs.past_NTF[0, :, 0].tolist() == [-1, 1]
 
 
-def test_unscaled_undoes_the_scaling_to_the_last_digit_of_a_high_level() -> None:
+def test_put_back_undoes_the_scaling_to_the_last_digit_of_a_high_level() -> None:
     values = [1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3]
     batch = _gather([values], [(0, 3)], input_size=3, h=1, scaling="standard")
-    back = batch.unscaled(batch.targets_Rh[..., None])
+    said = Numbers(batch.location_R1, batch.scale_R1, PointLoss(mae), batch.targets_Rh[..., None])
+    back = said.point()
     assert abs(back.item() - values[3]) < 1e-6
 
 

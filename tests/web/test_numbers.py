@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import unrolled
 from browser import drive
 from makers import QUICK, wave_frame
 from recomputed import Changes, Direction, recompute
+from unrolled.forecast.losses import loss_of
+from unrolled.forecast.said import hear
 
 LENGTHS = [6, 3, 5]
 MODELS: dict[str, Callable[[], Any]] = {
@@ -217,9 +220,8 @@ def test_a_forecast_follows_a_change(decoder: str, tmp_path: Path) -> None:
     windows = model.last_windows()
     past = windows.batch.inputs.past_NTF.clone()
     past[1, 6, 0] = 1.25
-    inputs = windows.batch.inputs._replace(past_NTF=past)
-    with torch.no_grad():
-        changed = windows.batch.unscaled(windows.fitted.network(inputs))[1].flatten()
+    batch = replace(windows.batch, inputs=windows.batch.inputs._replace(past_NTF=past))
+    changed = hear(windows.fitted.network, loss_of(model.config), batch, seed=0).point()[1]
     answers = {"attribute": {"selector": ".answer td[data-value]", "name": "data-value"}}
     seen = drive(
         path,

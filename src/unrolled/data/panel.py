@@ -57,11 +57,6 @@ class Panel:
         """The number of points of each series, gaps included."""
         return np.diff(self.offsets)
 
-    @cached_property
-    def has_missing(self) -> bool:
-        """Whether any point has no value."""
-        return bool(np.isnan(self.values).any())
-
     def future_times(self, h: int) -> np.ndarray:
         """Return the (S, h) times that follow each series' last, in the type of `times`."""
         last = self.times[self.offsets[1:] - 1]

@@ -72,10 +72,6 @@ class Batch:
         longer_NhF = torch.cat([self.inputs.past_NTF[:, -more:], self.future_NhF], dim=1)
         return replace(self, future_NhF=longer_NhF)
 
-    def unscaled(self, forecast_RhQ: Float[Tensor, "R h Q"]) -> Float64[Tensor, "R h Q"]:
-        """Return a forecast in the units of the data."""
-        return forecast_RhQ.double() * self.scale_R1[..., None] + self.location_R1[..., None]
-
 
 def by_row(values_NhC: Float[Tensor, "N h C"]) -> Float[Tensor, "R h"]:
     """Return a row for each target of each window."""

@@ -37,11 +37,10 @@ class StreamWindows:
 
     def __init__(self, fitted: Fitted, panel: Panel) -> None:
         self._fitted = fitted
-        self._length = max(window(member.config) for member in fitted.members)
-        values_RL = _last_points(fitted.transform.forward(panel.values), panel.offsets, self._length)
-        self._values_RL = torch.from_numpy(values_RL)
-        self._last_R1 = torch.from_numpy(_last_observed(fitted.transform.forward(panel.values), panel.offsets))
-        self._readers = [_Reader(fitted, member, panel) for member in fitted.members]
+        values = fitted.transform.forward(panel.values)
+        self._values_RL = torch.from_numpy(_last_points(values, panel.offsets, fitted.longest_window))
+        self._last_R1 = torch.from_numpy(_last_observed(values, panel.offsets))
+        self._readers = [_Reader(member, panel, values) for member in fitted.members]
 
     def push(self, rows: IntArray, numbers: FloatArray) -> None:
         """Take one observation of each of these rows in."""
@@ -67,15 +66,14 @@ class StreamWindows:
 
 
 class _Reader:
-    """One network, and how it reads the windows."""
+    """One network, and how it reads the windows; `values` are the panel's, in the transformed units."""
 
-    def __init__(self, fitted: Fitted, member: Member, panel: Panel) -> None:
+    def __init__(self, member: Member, panel: Panel, values: FloatArray) -> None:
         self.member, config = member, member.config
         self._window, self._loss, self._device = window(config), loss_of(config), torch.device(config.device)
         self._targets, self._together = panel.n_channels, channels_together(panel, config)
         self._measure = partial(location_and_scale, config.scaling, season=config.season or 1)
         self._seen_1T = torch.ones(1, self._window, dtype=torch.bool)
-        values = fitted.transform.forward(panel.values)
         self._series = _SeriesScales(values, panel.offsets) if config.scaling == "series" else None
 
     def push(self, rows: IntArray, new_N: FloatArray) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 Forecasts = Float[Tensor, "R h Q"]
 
+LEAST_MEAN = 1e-6
+"""Smallest mean of an amount in the window's scale: with a mean of 0 any but 0 would be impossible."""
+
 
 class Loss(ABC):
     """A training loss, and the reading of a network trained with it; all in the scale of the window.
@@ -92,6 +95,20 @@ class DistributionLoss(SpreadLoss):
 
         The generator lives on the device of the forecast.
         """
+
+
+class AmountLoss(DistributionLoss):
+    """The distribution of an amount from 0 up, whose mean the network's first number makes.
+
+    The forecast is the mean: the median of what is seldom sold is 0 at every step, and says nothing of how much to
+    expect.
+    """
+
+    locations = 0
+
+    def point(self, forecast: Forecasts) -> Float[Tensor, "R h"]:
+        """Return the mean."""
+        return positive(forecast[..., 0], LEAST_MEAN)
 
 
 def positive(raw: Tensor, least: float) -> Tensor:

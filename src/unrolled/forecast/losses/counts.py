@@ -1,8 +1,7 @@
 """Distributions of counts: Poisson's, and the negative binomial for counts that vary more than that.
 
 Counts are not the same at another scale, so both are of the data's own units: their mean is the window's scale times
-what the network gives. The forecast is the mean: the median of what is seldom sold is 0 at every step, and says
-nothing of how much to expect. Shapes: R rows, h horizon, Q outputs per step, L quantiles, M samples.
+what the network gives. Shapes: R rows, h horizon, Q outputs per step, L quantiles, M samples.
 """
 
 from __future__ import annotations
@@ -16,11 +15,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from unrolled.forecast.batch import Batch
-from unrolled.forecast.losses.base import DistributionLoss, Forecasts, positive, truth
+from unrolled.forecast.losses.base import LEAST_MEAN, AmountLoss, Forecasts, positive, truth
 from unrolled.forecast.losses.beta import incomplete_beta
-
-LEAST_MEAN = 1e-6
-"""Smallest mean in the window's scale: with a mean of 0 a single count would be impossible."""
 
 LARGEST_MEAN = 1e15
 """Largest mean of what is drawn or read off: beyond it float64 has no whole numbers."""
@@ -34,19 +30,14 @@ Samples = Float[Tensor, "R h M"]
 Quantiles = Float[Tensor, "R h L"]
 
 
-class Poisson(DistributionLoss):
+class Poisson(AmountLoss):
     """Poisson's distribution: its mean, which is its variance too."""
 
     outputs = 1
-    locations = 0
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood of the counts."""
         return _poisson_cost(_counts(batch), _mean(forecast, batch.scale_R1))
-
-    def point(self, forecast: Forecasts) -> PerStep:
-        """Return the mean."""
-        return positive(forecast[..., 0], LEAST_MEAN)
 
     def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Quantiles:
         """Return the smallest counts that are exceeded in no more than the rest of cases, in the window's scale."""
@@ -65,7 +56,7 @@ class Poisson(DistributionLoss):
         return (torch.poisson(mean_RhM, generator) / scale.double()[..., None]).to(forecast.dtype)
 
 
-class NegativeBinomial(DistributionLoss):
+class NegativeBinomial(AmountLoss):
     """The negative binomial with the mean m and the shape a of Salinas et al. (2020): its variance is m + a m².
 
     The network gives m in the window's scale, and a times the root of that scale: an item that sells a hundred times
@@ -73,16 +64,11 @@ class NegativeBinomial(DistributionLoss):
     """
 
     outputs = 2
-    locations = 0
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood of the counts."""
         scale_R1 = batch.scale_R1
         return _binomial_cost(_counts(batch), _mean(forecast, scale_R1), _shape(forecast, scale_R1))
-
-    def point(self, forecast: Forecasts) -> PerStep:
-        """Return the mean."""
-        return positive(forecast[..., 0], LEAST_MEAN)
 
     def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Quantiles:
         """Return the smallest counts that are exceeded in no more than the rest of cases, in the window's scale."""

@@ -25,11 +25,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.forecast.batch import Batch
-from unrolled.forecast.losses.base import DistributionLoss, Forecasts, positive, truth
+from unrolled.forecast.losses.base import LEAST_MEAN, AmountLoss, Forecasts, positive, truth
 
-LEAST_MEAN = 1e-6
 LEAST_DISPERSION = 1e-3
-"""Smallest mean and dispersion in the window's scale: with a mean of 0 any amount would be impossible."""
+"""Smallest dispersion in the window's scale."""
 
 REACH = 9.0
 """So far from its middle, in w, the distribution has nothing left that float64 could tell."""
@@ -42,11 +41,10 @@ PerStep = Float[Tensor, "R h"]
 Scale = Float[Tensor, "R 1"]
 
 
-class Tweedie(DistributionLoss):
+class Tweedie(AmountLoss):
     """The compound of Poisson and gamma of power 1.5: its mean and its dispersion, which the network gives."""
 
     outputs = 2
-    locations = 0
 
     def costs(self, forecast: Forecasts, batch: Batch) -> PerStep:
         """Return the negative log-likelihood; at 0 that of a lump, elsewhere that of a density."""
@@ -56,10 +54,6 @@ class Tweedie(DistributionLoss):
         root_Rh = (torch.where(zero_Rh, 1.0, values_Rh) / amount_Rh).sqrt()
         density_Rh = _log_density(root_Rh, number_Rh) - (2 * amount_Rh * root_Rh).log()
         return torch.where(zero_Rh, number_Rh, -density_Rh)
-
-    def point(self, forecast: Forecasts) -> PerStep:
-        """Return the mean."""
-        return positive(forecast[..., 0], LEAST_MEAN)
 
     def quantiles(self, forecast: Forecasts, scale: Scale, shares: Sequence[float]) -> Float[Tensor, "R h L"]:
         """Return the quantiles; 0 for shares that the lump at 0 holds."""
