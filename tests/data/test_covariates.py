@@ -130,7 +130,7 @@ def test_all_that_is_wrong_at_once():
         temp=[np.inf, *[1.0] * 11],
         region=["north", "south", *["north"] * 4, *["south"] * 6],
         size=[1, 1, 1, 2, 2, 2, 3, 3, 3, 3, 3, 3.5],
-        promo=[*DAYS, *DAYS],
+        promo=np.array([*DAYS, *DAYS], "datetime64[us]"),
         kind=[[1]] * 12,
     )
     options = SETTINGS | {"past": ["temp", "tmp"]}

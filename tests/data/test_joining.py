@@ -74,9 +74,10 @@ def test_it_is_the_panel_of_all_rows_at_once(freq: str, targets: list[str], cova
                 assert _texts(found, name) == _texts(expected, name)
 
 
-def _series(values: list[float], start: str = "2024-01-01", freq: str = "h", name: str = "a") -> Panel:
-    times = pd.date_range(start, periods=len(values), freq=freq)
-    return read_panel(pd.DataFrame({"unique_id": name, "ds": times, "y": values}), freq=freq)
+def _series(values: list[float], start: str = "2024-01-01") -> Panel:
+    hours = np.arange(len(values)) * np.timedelta64(1, "h")
+    times = pd.DatetimeIndex(np.datetime64(start, "s") + hours)  # seconds reach further than pandas 2's own ranges do
+    return read_panel(pd.DataFrame({"unique_id": "a", "ds": times, "y": values}), freq="h")
 
 
 def test_a_new_value_counts_and_a_missing_one_does_not() -> None:
