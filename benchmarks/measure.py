@@ -67,16 +67,16 @@ def _write(name: str, rows: Sequence[Mapping[str, object]]) -> Path:
 
 
 def show_in_readme(name: str, rows: Sequence[Mapping[str, object]], headings: Mapping[str, str]) -> None:
-    """Put a table of the rows between the README's comments <!-- NAME --> and <!-- end NAME -->.
+    """Put a table of the rows between the comments <!-- NAME --> and <!-- end NAME --> of README.md and README.zh.md.
 
     headings: the columns to show, and what to call them.
     """
-    path = RESULTS.parents[1] / "README.md"
     lines = [f"| {' | '.join(headings.values())} |", "|" + "---|" * len(headings)]
     lines += [f"| {' | '.join(str(row[column]) for column in headings)} |" for row in rows]
     facts = machine()
     lines += ["", f"{facts['processor']}, {facts['threads']} threads, torch {facts['torch']}, {facts['date']}."]
     start, end = f"<!-- {name} -->\n", f"<!-- end {name} -->"
-    before, _, rest = path.read_text(encoding="utf-8").partition(start)
-    after = rest.partition(end)[2]
-    path.write_text(before + start + "\n" + "\n".join(lines) + "\n\n" + end + after, encoding="utf-8")
+    for path in (RESULTS.parents[1] / "README.md", RESULTS.parents[1] / "README.zh.md"):
+        before, _, rest = path.read_text(encoding="utf-8").partition(start)
+        after = rest.partition(end)[2]
+        path.write_text(before + start + "\n" + "\n".join(lines) + "\n\n" + end + after, encoding="utf-8")
