@@ -4,23 +4,30 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: demo gallery test test-gpu check clean
+.PHONY: help demo gallery docs test test-gpu check clean
 
-demo: $(STAMP)
+help: ## list what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: $(STAMP) ## install into .venv, forecast the CO2 over Mauna Loa, write out/demo/
 	$(BIN)/unrolled sample co2 -o out/demo/co2.csv
 	$(BIN)/unrolled forecast out/demo/co2.csv -h 52 --level 80 --level 95 -o out/demo
 
-gallery: $(STAMP)
+gallery: $(STAMP) ## write every figure to out/gallery/
 	$(BIN)/python docs/gallery.py
 
+docs: $(STAMP) ## build the documentation into out/docs/; a warning is an error
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --group docs
+	$(BIN)/python -m sphinx -W --keep-going --doctree-dir out/doctrees docs out/docs
+
 # A process for each core; each then computes with one thread.
-test: $(STAMP)
+test: $(STAMP) ## run every test, on all processors
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --dist worksteal
 
-test-gpu: $(STAMP)
+test-gpu: $(STAMP) ## run the layers' tests on a CUDA device
 	$(BIN)/python -m pytest tests/layers/test_device.py --device cuda
 
-check: $(STAMP)
+check: $(STAMP) ## check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -34,5 +41,5 @@ $(STAMP): pyproject.toml constraints.txt CMakeLists.txt $(wildcard cmake/* csrc/
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
 	touch $@
 
-clean:
-	rm -rf .venv out
+clean: ## remove .venv/, out/ and what the documentation is built from
+	rm -rf .venv out docs/_made docs/examples

@@ -166,8 +166,8 @@ class LSTMCell(RecurrentCell):
         bias: Whether the gates have biases. Default: True.
         device: Where the parameters are made.
         dtype: Of what type the parameters are.
-        peephole, layer_norm, coupled_gates, cell_clip, preactivation_clip, activation, recurrent_activation,
-            forget_bias: As for `LSTM`.
+        peephole, layer_norm, coupled_gates, cell_clip, preactivation_clip: As for `LSTM`.
+        activation, recurrent_activation, forget_bias: As for `LSTM`.
         init: As for `LayerOptions`.
         kernel: As for `LayerOptions`.
 
