@@ -78,63 +78,80 @@ def check(found: Grads, expected: Grads) -> None:
         torch.testing.assert_close(found[name], value, rtol=0, atol=bound, msg=lambda text, n=name: f"{n}: {text}")
 
 
-def lstm_backward(run: Run) -> Grads:
-    cell, w = run.cell, {name: p.detach() for name, p in run.weights.items()}
-    grads = {name: torch.zeros_like(p) for name, p in w.items()} | {"x": torch.zeros_like(run.x)}
-    dh, dc = run.asked_last
-    for t in reversed(range(T)):
-        x, (h0, c0), (_, c), k = run.x[t].detach(), *_detached(run.states[t : t + 2]), _values(run.gates[t])
-        dh = dh + run.asked_h[t]
-        i, f, g, o = k["i"], k["f"], k["g"], k["o"]
+class LSTMBackward:
+    """docs/math/lstm.md: "Backward" and what its options change in it."""
+
+    def __init__(self, run: Run) -> None:
+        self.run, self.cell = run, run.cell
+        self.w = {name: p.detach() for name, p in run.weights.items()}
+        self.grads = {name: torch.zeros_like(p) for name, p in self.w.items()} | {"x": torch.zeros_like(run.x)}
+        self.peephole = self.w.get("weight_peephole")
+
+    def __call__(self) -> Grads:
+        dh, dc = self.run.asked_last
+        for t in reversed(range(T)):
+            do_pre, asked_c = self.of_h(t, dh + self.run.asked_h[t])
+            dpre, dc = self.of_c(t, do_pre, dc + asked_c)
+            dh = self.of_sums(t, dpre)
+        return self.grads | {"h_0": dh, "c_0": dc}
+
+    def of_h(self, t: int, dh: Tensor) -> tuple[Tensor, Tensor]:
+        """From what is asked of h_t to ∂o_pre, and to what that asks of c_t."""
+        w, cell, c, o = self.w, self.cell, self.run.states[t + 1][1].detach(), self.run.gates[t]["o"].detach()
         c_tilde, r_c = normalised(c) if cell.layer_norm else (c, None)
         u = w["norm_c"] * c_tilde + w["norm_c_bias"] if cell.layer_norm else c
-        m, bound = o * torch.tanh(u), cell.preactivation_clip
-        dm = dh @ w["weight_hr"] if cell.proj_size else dh
+        dm = dh
         if cell.proj_size:
-            grads["weight_hr"] += outer(dh, m)
+            self.grads["weight_hr"] += outer(dh, o * torch.tanh(u))
+            dm = dh @ w["weight_hr"]
         du = dm * o * (1 - torch.tanh(u) ** 2)
-        do_pre = dm * torch.tanh(u) * o * (1 - o) * within(_unclipped_o(run, t, c), bound)
+        do_pre = self._bounded(t, -1, dm * torch.tanh(u) * o * (1 - o))
         if cell.layer_norm:
-            grads["norm_c"] += (du * c_tilde).sum(0)
-            grads["norm_c_bias"] += du.sum(0)
+            self.grads["norm_c"] += (du * c_tilde).sum(0)
+            self.grads["norm_c_bias"] += du.sum(0)
             du = through_norm(w["norm_c"] * du, c_tilde, r_c)
-        dc = dc + du
-        p = w.get("weight_peephole")
-        if p is not None:
-            dc = dc + do_pre * p[-1]
-        dc = dc * within(f * c0 + i * g, cell.cell_clip)
-        df_pre = dc * (c0 - g if cell.coupled_gates else c0) * f * (1 - f)
-        di_pre, dg_pre = dc * g * i * (1 - i), dc * i * (1 - g**2)
-        if bound is not None:
-            i_sum, f_sum, g_sum = _unclipped(run, t)
-            di_pre, df_pre, dg_pre = (
-                d * within(s, bound) for d, s in ((di_pre, i_sum), (df_pre, f_sum), (dg_pre, g_sum))
-            )
-        dc_next = dc * f
-        if p is not None:
-            looks = {"f": df_pre} if cell.coupled_gates else {"i": di_pre, "f": df_pre}
-            dc_next = dc_next + sum(d * p[row] for row, d in enumerate(looks.values()))
-            for row, d in enumerate(looks.values()):
-                grads["weight_peephole"][row] += (d * c0).sum(0)
-            grads["weight_peephole"][-1] += (do_pre * c).sum(0)
-        dpre = stack(df_pre, dg_pre, do_pre) if cell.coupled_gates else stack(di_pre, df_pre, dg_pre, do_pre)
+        if self.peephole is not None:
+            self.grads["weight_peephole"][-1] += (do_pre * c).sum(0)
+            du = du + do_pre * self.peephole[-1]
+        return do_pre, du
+
+    def of_c(self, t: int, do_pre: Tensor, dc: Tensor) -> tuple[Tensor, Tensor]:
+        """From what is asked of c_t to all of ∂pre_t, and to what is asked of c_{t−1}."""
+        c0, k, coupled = self.run.states[t][1].detach(), _values(self.run.gates[t]), self.cell.coupled_gates
+        i, f, g = k["i"], k["f"], k["g"]
+        dc = dc * within(f * c0 + i * g, self.cell.cell_clip)
+        df_pre = dc * (c0 - g if coupled else c0) * f * (1 - f)
+        early = [df_pre] if coupled else [dc * g * i * (1 - i), df_pre]  # those that see c_{t−1}
+        early = [self._bounded(t, row, d) for row, d in enumerate(early)]
+        dg_pre = self._bounded(t, len(early), dc * i * (1 - g**2))
+        before = dc * f
+        for row, d in enumerate(early) if self.peephole is not None else ():
+            self.grads["weight_peephole"][row] += (d * c0).sum(0)
+            before = before + d * self.peephole[row]
+        return stack(*early, dg_pre, do_pre), before
+
+    def of_sums(self, t: int, dpre: Tensor) -> Tensor:
+        """From ∂pre_t to x_t, the weights, and to what is asked of h_{t−1}."""
+        w, x, h0 = self.w, self.run.x[t].detach(), self.run.states[t][0].detach()
         da_x = da_h = dpre
-        if cell.layer_norm:
-            (x_tilde, r_x), (h_tilde, r_h) = (
-                normalised(linear(x, w["weight_ih"])),
-                normalised(linear(h0, w["weight_hh"])),
-            )
-            grads["norm_ih"] += (dpre * x_tilde).sum(0)
-            grads["norm_hh"] += (dpre * h_tilde).sum(0)
-            da_x = through_norm(w["norm_ih"] * dpre, x_tilde, r_x)
-            da_h = through_norm(w["norm_hh"] * dpre, h_tilde, r_h)
-        grads["x"][t] = da_x @ w["weight_ih"]
-        grads["weight_ih"] += outer(da_x, x)
-        grads["weight_hh"] += outer(da_h, h0)
+        if self.cell.layer_norm:
+            da_x = self._of_norm("norm_ih", linear(x, w["weight_ih"]), dpre)
+            da_h = self._of_norm("norm_hh", linear(h0, w["weight_hh"]), dpre)
+        self.grads["x"][t] = da_x @ w["weight_ih"]
+        self.grads["weight_ih"] += outer(da_x, x)
+        self.grads["weight_hh"] += outer(da_h, h0)
         for bias in ("bias_ih", "bias_hh"):
-            grads[bias] += dpre.sum(0)
-        dh, dc = da_h @ w["weight_hh"], dc_next
-    return grads | {"h_0": dh, "c_0": dc}
+            self.grads[bias] += dpre.sum(0)
+        return da_h @ w["weight_hh"]
+
+    def _of_norm(self, gain: str, product: Tensor, dpre: Tensor) -> Tensor:
+        tilde, r = normalised(product)
+        self.grads[gain] += (dpre * tilde).sum(0)
+        return through_norm(self.w[gain] * dpre, tilde, r)
+
+    def _bounded(self, t: int, row: int, asked: Tensor) -> Tensor:
+        bound = self.cell.preactivation_clip
+        return asked if bound is None else asked * within(_sums(self.run, t)[row], bound)
 
 
 def _detached(states):
@@ -152,14 +169,6 @@ def _sums(run: Run, t: int) -> tuple[Tensor, ...]:
     return whole.detach().chunk(run.cell.blocks, dim=-1)
 
 
-def _unclipped(run: Run, t: int) -> tuple[Tensor, ...]:
-    return _sums(run, t)[:3]
-
-
-def _unclipped_o(run: Run, t: int, c: Tensor) -> Tensor:
-    return _sums(run, t)[-1] if run.cell.preactivation_clip is not None else c * 0
-
-
 @pytest.mark.parametrize(
     "options",
     [
@@ -173,12 +182,13 @@ def _unclipped_o(run: Run, t: int, c: Tensor) -> Tensor:
         {"cell_clip": 0.5},
         {"cell_clip": 0.5, "peephole": True},
         {"preactivation_clip": 0.7},
+        {"preactivation_clip": 0.7, "coupled_gates": True},
     ],
     ids=lambda options: "-".join(options) or "plain",
 )
 def test_an_lstms_backward_equations(options) -> None:
     run = Run(LSTMEquations(H, **options))
-    check(lstm_backward(run), run.by_autograd())
+    check(LSTMBackward(run)(), run.by_autograd())
 
 
 def gru_backward(run: Run) -> Grads:
