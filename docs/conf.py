@@ -36,6 +36,7 @@ smartquotes = False  # "joint" is typed as it stands
 html_theme = "furo"
 html_title = "unrolled"
 html_copy_source = False
+html_show_copyright = False
 html_static_path = ["static"]
 html_css_files = ["style.css"]
 html_theme_options = {
