@@ -1,12 +1,15 @@
-"""What sphinx-gallery is told of examples/: their order, their argument, and the picture that each saves."""
+"""What sphinx-gallery is told of examples/: their order, their argument, and the pictures that each saves."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 from typing import Any, Final
 
-FOLDER: Final = Path(__file__).parents[2] / "out" / "examples"
+ROOT: Final = Path(__file__).parents[2]
+
+FOLDER: Final = ROOT / "out" / "examples"
 """Where the examples write."""
 
 ORDER: Final = (
@@ -36,19 +39,15 @@ def place(file: str) -> tuple[int, str]:
 
 
 def folder_argument(gallery: dict[str, Any], script: dict[str, Any]) -> list[str]:
-    """Return what follows the script's name on its command line."""
-    return [str(FOLDER)]
+    """Return what follows the script's name on its command line: a path from examples/, where it is run."""
+    return [os.path.relpath(FOLDER, ROOT / "examples")]
 
 
 def saved_picture(block: Any, script: dict[str, Any], gallery: dict[str, Any]) -> str:
-    """Show the picture that the example has saved under its own name."""
+    """Show the pictures that the example has saved: NAME.png, and after it those that are NAME_something.png."""
     from sphinx_gallery.scrapers import figure_rst
 
     name = Path(script["src_file"]).stem
-    picture = FOLDER / f"{name}.png"
-    if not picture.exists():
-        return ""
-    shown = next(script["image_path_iterator"])
-    shutil.move(picture, shown)
-    rst: str = figure_rst([shown], gallery["src_dir"], name)
-    return rst
+    pictures = [*FOLDER.glob(f"{name}.png"), *sorted(FOLDER.glob(f"{name}_*.png"))]
+    shown = [shutil.move(picture, next(script["image_path_iterator"])) for picture in pictures]
+    return "".join(figure_rst([path], gallery["src_dir"], name) for path in shown)  # below each other, in full width
