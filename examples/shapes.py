@@ -2,7 +2,7 @@
 ==========================================================
 
 One argument at a time gets another value than in ``LSTM(3, 4, num_layers=2)``, and the layer is run on 5 sequences of 7
-steps. The table lists what then has another shape; the picture draws all shapes to scale, those that changed solid.
+steps. The table lists what then has another shape; the picture draws it to scale, without the batch, changes solid.
 
 Run it: ``python examples/shapes.py [folder]``
 """
