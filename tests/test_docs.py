@@ -54,6 +54,8 @@ def run_block(block: Block, namespace: dict[str, Any], name: str) -> None:
 
 
 BLOCKS = [block.code for block in blocks_of(READMES[0])]
+# The tutorial's are run, with their pictures, by test_tutorial.py.
+PROGRAMS = [path for path in PAGES if blocks_of(path) and path.parent.name != "tutorial"]
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_each_of_a_readmes_programs_runs_by_itself(path: Path, number: int) -> N
 
 
 @pytest.mark.usefixtures("demo_folder")
-@pytest.mark.parametrize("path", [path for path in PAGES if blocks_of(path)], ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
 def test_a_pages_programs_run_one_after_another_and_print_what_it_says(path: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
     for number, block in enumerate(blocks_of(path)):
