@@ -66,6 +66,7 @@ sphinx_gallery_conf = {
     "reset_modules": (),
     "capture_repr": (),
     "download_all_examples": False,
+    "notebook_extensions": set(),
     "show_signature": False,
     "write_computation_times": False,
     "remove_config_comments": True,
