@@ -31,7 +31,7 @@ extensions = [
 ]
 exclude_patterns = ["building", "gallery.py", "make_tour.py", "examples/*.ipynb"]
 highlight_language = "none"  # indented blocks are equations
-smartquotes = False  # "joint" is typed as it stands
+smartquotes_action = "D"  # dashes alone: "joint" is typed as it stands
 
 html_theme = "furo"
 html_title = "unrolled"
@@ -54,6 +54,7 @@ python_maximum_signature_line_length = 100
 python_use_unqualified_type_names = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 napoleon_custom_sections = [(name, "params_style") for name in ("Data", "Network", "Training", "Inputs")]
 
 sphinx_gallery_conf = {

@@ -23,7 +23,8 @@ def _command(name: str, command: Any) -> str:
     arguments = [one for one in command.params if one.param_type_name == "argument"]
     own = [one for one in command.params if _panel(one) is None]
     typed = " ".join(["unrolled", name, *map(_argument, arguments), "[OPTIONS]"])
-    lines = [f"## unrolled {name}", "", command.help, "", "```sh", typed, "```", "", *_table("", own)]
+    about = re.sub(r"(?<!\S)--[\w-]+", r"`\g<0>`", command.help)
+    lines = [f"## unrolled {name}", "", about, "", "```sh", typed, "```", "", *_table("", own)]
     return "\n".join([*lines, *(["Besides these all [settings](#settings).", ""] if own != command.params else [])])
 
 
