@@ -23,9 +23,10 @@ from unrolled.forecast.fitted import Fitted, Forecast, LastWindows, PointsNeeded
 from unrolled.forecast.fitting import fit_panel
 from unrolled.forecast.frames import as_frame, backtest_columns, forecast_columns, sample_columns
 from unrolled.forecast.intervals import refuse_levels
+from unrolled.forecast.picturing import picture_of
 from unrolled.forecast.progress import Reporter, reporter
 from unrolled.forecast.reading import panel_to_add, panel_to_forecast, panel_to_train, refuse_other_series
-from unrolled.forecast.result import MOST_SERIES, ForecastResult, Segment, SeriesResult
+from unrolled.forecast.result import ForecastResult
 from unrolled.forecast.said import refuse_samples
 from unrolled.forecast.scores import Scores
 from unrolled.forecast.streaming import ForecastStream
@@ -324,10 +325,7 @@ class Forecaster:
             and not (tested and unknown_ahead(panel, fitted.features, fitted.config.h))
         ):
             self._shown, self._forecast = panel, fitted.forecast(panel)
-        forecast = self._forecast
-        drawn = range(min(len(panel), MOST_SERIES))
-        series = tuple(_series_result(panel, forecast, self._backtest, number) for number in drawn)
-        return ForecastResult(self.config.name, series, len(panel), self._headline(panel))
+        return picture_of(panel, self.config, self._forecast, self._backtest)
 
     def last_windows(
         self, source: Table | None = None, most: int | None = None, future: Table | None = None
@@ -410,13 +408,15 @@ class Forecaster:
         """Write the whole forecaster as an ONNX file: values as they are in, the forecast in their units out.
 
         Inputs, in float64, NaN where missing; N series of T steps, the same for all, at least `input_size`:
-            past: (N, T) values; (N, T, C) where C targets are read together.
-            past_covariates: (N, T, P), where there are any.
-            known_covariates: (N, T + h, K), where there are any: of the past and of the horizon.
-            static_covariates: (N, S), where there are any.
+
+        - past: (N, T) values; (N, T, C) where C targets are read together.
+        - past_covariates: (N, T, P), where there are any.
+        - known_covariates: (N, T + h, K), where there are any: of the past and of the horizon.
+        - static_covariates: (N, S), where there are any.
+
         Numbers are given as in the table; a category is its place, counted from 1, among those that the file names,
         or 0 for another. Features of the calendar are given as the network reads them, such as "hour sine". Of
-        scaling="series" the past is the whole series.
+        scaling="series" and "last_series" the past is the whole series.
 
         Outputs: forecast (N, h) and, where there are some, quantiles (N, h, L); with C targets (N, h, C) and
         (N, h, C, L). `metadata_props` of the file say the rest: settings, quantiles, covariates, categories.
@@ -438,9 +438,9 @@ class Forecaster:
         """Return the forecaster as a predictor of GluonTS, for its evaluators.
 
         It forecasts the entries of a data set of series without covariates of their own, at the model's frequency; a
-        model with features of the calendar makes them of the entries' times. Its forecasts are `QuantileForecast`s,
-        with the forecast itself as their mean, and the median among their quantiles. Needs the extra "gluonts", which
-        takes pandas 2.
+        model with features of the calendar makes them of the entries' times. Each of its forecasts is a
+        `QuantileForecast`, with the forecast itself as its mean, and the median among its quantiles. Needs the extra
+        "gluonts", which takes pandas 2.
 
         Args:
             quantiles: those that forecasts hold. Default: what loss="quantile" learnt, else the deciles.
@@ -510,7 +510,7 @@ class Forecaster:
         watchers = Watchers((report.watcher(name), *logs))
         fitted = fit_panel(panel, self._given, watchers, checkpoints, start)
         for reason in fitted.reasons:
-            report.say(reason)
+            report.say_once(reason)
         planned = self._given.ensemble if start is None else len(start.members)
         ended = [member.log for member in fitted.members]
         if ended_badly(ended, planned) and report.console is None:
@@ -532,50 +532,8 @@ class Forecaster:
             )
         return self._panel
 
-    def _headline(self, panel: Panel) -> str:
-        """Say in a sentence what the picture shows."""
-        compared = self._backtest.scores.headline() if self._backtest else ""
-        if self._forecast is None:
-            return f"{self.config.name}'s backtest {compared or 'had nothing to be compared with'}"
-        steps = f"The next {self.config.h} {panel.freq.points}" if self.config.h > 1 else "The next step"
-        ahead = f"{steps}, by {self.config.name}"
-        return f"{ahead}; its backtest {compared}" if compared else ahead
-
 
 def _say_notes(report: Reporter, source: Table, panel: Panel) -> None:
     """Tell what was found in a table; whoever gives a panel has read it, and its notes, before."""
     for note in panel.notes if panel is not source else ():
         report.say(note)
-
-
-def _series_result(panel: Panel, forecast: Forecast | None, backtest: Backtest | None, number: int) -> SeriesResult:
-    whole = slice(panel.offsets[number], panel.offsets[number + 1])
-    return SeriesResult(
-        name=str(panel.names[number]),
-        times=panel.times[whole],
-        values=panel.values[whole],
-        forecast=_ahead(panel, forecast, number) if forecast is not None else None,
-        backtests=_past_forecasts(panel, backtest, number),
-    )
-
-
-def _ahead(panel: Panel, forecast: Forecast, number: int) -> Segment:
-    bands = {level: (low[number], high[number]) for level, (low, high) in forecast.bands.items()}
-    return Segment(panel.future_times(forecast.values.shape[1])[number], forecast.values[number], bands)
-
-
-def _past_forecasts(panel: Panel, backtest: Backtest | None, number: int) -> tuple[Segment, ...]:
-    """Return what the backtest had forecast for one series of `panel`."""
-    rows = np.flatnonzero(backtest.ids == panel.ids[number]) if backtest is not None else np.zeros(0)
-    if backtest is None or not len(rows):
-        return ()
-    # Of several targets each is a row, in the same order in both.
-    row, values = rows[number % panel.n_channels], backtest.forecasts[backtest.model]
-    return tuple(
-        Segment(
-            backtest.times[window, row],
-            values[window, row],
-            {level: (low[window, row], high[window, row]) for level, (low, high) in backtest.bands.items()},
-        )
-        for window in range(len(values))
-    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
@@ -21,11 +21,18 @@ class Reporter:
 
     console: Console | None
     bars: Progress | None = None
+    said: set[str] = field(default_factory=set)
 
     def say(self, sentence: str) -> None:
         """Print one line."""
         if self.console is not None:
             self.console.print(sentence, highlight=False, markup=False)
+
+    def say_once(self, sentence: str) -> None:
+        """Print one line, unless it was printed before: of trainings one after another, what is the same for all."""
+        if sentence not in self.said:
+            self.said.add(sentence)
+            self.say(sentence)
 
     def watcher(self, name: str) -> Watcher:
         """Return what shows a bar under this name for each network trained."""
