@@ -102,7 +102,7 @@ def test_every_column_of_every_item(seed: int, targets) -> None:
 
 
 def test_the_layout_says_how_many_categories_there_are_and_names_say_what_each_is() -> None:
-    config = Config(h=H, calendar=["hour", "month"], holidays="DE", **SETTINGS)
+    config = Config(h=H, calendar=["day", "month"], holidays="DE", **SETTINGS)
     features = learn_features(_panel(_frame((40, 40))), config)
     layout = layout_of(features, config)
     assert (layout.past, layout.static, layout.channels) == ((0, 2), (2, 0), 1)
@@ -110,7 +110,7 @@ def test_the_layout_says_how_many_categories_there_are_and_names_say_what_each_i
     names = input_names(features)
     assert (names.past, names.static) == (("temp", "sky"), ("region", "size"))
     assert names.known[2:] == (
-        "hour sine", "hour cosine", "month sine", "month cosine", "holiday", "holiday before", "holiday after",
+        "day sine", "day cosine", "month sine", "month cosine", "holiday", "holiday before", "holiday after",
     )  # fmt: skip
     assert covariate_table(_panel(_frame((4,))), features, config).known_RK.shape == (4 + H, 9)
 
@@ -198,6 +198,21 @@ def test_times_without_dates_have_no_calendar() -> None:
     assert wrong.value.problems == (
         "calendar=['auto'] makes features of dates, and the times here are whole numbers. Leave it out, or give dates.",
         "holidays='DE' makes features of dates, and the times here are whole numbers. Leave it out, or give dates.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("freq", "still"), [("D", ["minute", "hour"]), ("W", ["hour", "dayofweek"]), ("h", ["minute"])]
+)
+def test_features_that_never_change_are_refused(freq: str, still: list[str]) -> None:
+    frame = pd.DataFrame({"ds": pd.date_range("2024-01-01", periods=30, freq=freq), "y": 1.0})
+    panel = read_panel(frame)
+    learn_features(panel, Config(h=2, calendar=["dayofyear"]))
+    with pytest.raises(ConfigError) as wrong:
+        learn_features(panel, Config(h=2, calendar=[*still, "month"]))
+    assert wrong.value.problems == tuple(
+        f"calendar names {name!r}, which is the same at every time of {panel.freq.name} series. Leave it out."
+        for name in still
     )
 
 

@@ -20,6 +20,9 @@ Share = NDArray[np.float64]
 AT_ONCE = 1 << 20
 """So many times are looked at together, so that what is made on the way stays small beside the columns."""
 
+_STEPS = 500
+"""In so many steps a feature that changes from step to step has changed."""
+
 _HOUR, _DAY = np.timedelta64(1, "h"), np.timedelta64(1, "D")
 
 
@@ -81,6 +84,14 @@ def suiting(freq: Frequency, span: np.timedelta64) -> tuple[str, ...]:
         step = _DAY if freq.unit == "business day" else np.timedelta64(freq.step, "us")
         names = next((some for shorter, some in _SUITING if step < shorter), ())
     return tuple(name for name in names if _CYCLES[name][0] <= span)
+
+
+def stands_still(name: str, freq: Frequency, times: Times) -> bool:
+    """Whether a feature of the hour, day or week is the same at every step, as the hour of daily series is."""
+    if _CYCLES[name][0] > 7 * _DAY:
+        return False
+    places = _CYCLES[name][1](freq.advance(times[:1], np.arange(_STEPS)).astype("M8[us]"))
+    return bool((places == places.flat[0]).all())
 
 
 def wall_clock(times: Times, table: TableKind) -> Times:

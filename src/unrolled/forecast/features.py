@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from unrolled.data.calendar import AT_ONCE, Holidays, places, suiting, wall_clock
+from unrolled.data.calendar import AT_ONCE, Holidays, places, stands_still, suiting, wall_clock
 from unrolled.data.covariates import MISSING, Column, Covariates, Features, Kind, filled_forward
 from unrolled.data.panel import Panel
 from unrolled.data.wording import first_few
@@ -62,6 +62,11 @@ def check_calendar(panel: Panel, config: Config) -> None:
             problems.add(
                 f"{name}={given!r} makes features of dates, and the times here are whole numbers. Leave it out, or "
                 "give dates."
+            )
+    for name in config.calendar if panel.freq.unit != "integer" else ():
+        if name != "auto" and stands_still(name, panel.freq, panel.times):
+            problems.add(
+                f"calendar names {name!r}, which is the same at every time of {panel.freq.name} series. Leave it out."
             )
     if config.holidays is not None and not problems:
         try:
