@@ -49,6 +49,7 @@ def unrolled(
 
 Data = Annotated[Path, typer.Argument(help="CSV or Parquet file, a row per series and time.", show_default=False)]
 Level = Annotated[list[float] | None, typer.Option(help="Interval in per cent; may be given several times.")]
+Quantiles = Annotated[list[float] | None, typer.Option(help="Quantile, such as 0.1; may be given several times.")]
 Windows = Annotated[int | None, typer.Option(help="Cutoffs of the backtest. Default: 4, as far as the series reach.")]
 StepSize = Annotated[int | None, typer.Option(help="Steps between two cutoffs. Default: the horizon.")]
 Refit = Annotated[int, typer.Option(help="Train anew at every so many cutoffs; 0 trains once, before the first.")]
@@ -124,13 +125,14 @@ def predict(
     model: Annotated[Path, typer.Argument(help="Folder of a saved model.", show_default=False)],
     data: Data,
     level: Level = None,
+    quantiles: Quantiles = None,
     future: Future = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="CSV file to write; default: print it.")] = None,
 ) -> None:
     """Forecast new data with a saved model."""
     from unrolled.forecast.forecaster import Forecaster
 
-    table = Forecaster.load(model).predict(data, level=level or [], future=future)
+    table = Forecaster.load(model).predict(data, level=level or [], quantiles=quantiles, future=future)
     if out is None:
         table.to_csv(sys.stdout, index=False)
     else:

@@ -18,7 +18,7 @@ from unrolled.forecast.backtest import Backtest, Plan
 from unrolled.forecast.config import Config
 from unrolled.forecast.fitted import refuse_scarce_levels, resolve
 from unrolled.forecast.forecaster import Forecaster
-from unrolled.forecast.intervals import refuse_levels
+from unrolled.forecast.intervals import conformal, refuse_levels
 from unrolled.forecast.output import write_json, written_together
 from unrolled.forecast.scores import METRICS, Scores
 
@@ -172,7 +172,7 @@ class Job:
         if not len(long_enough):
             return 0
         spare = int(long_enough.min()) - needed - h
-        if self.level and self.config.loss != "quantile" and self.config.input_size is not None:
+        if self.level and conformal(self.config) and self.config.input_size is not None:
             # Some series must hold a horizon out for the intervals; a default window leaves that room of itself.
             spare = min(spare, int(lengths.max()) - needed - 2 * h)
         return min(DEFAULT_WINDOWS, spare // self._step + 1) if spare >= 0 else 0
