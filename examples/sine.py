@@ -1,7 +1,10 @@
-"""The classical first LSTM program: learn a sine, then continue it.
+"""The classical first LSTM program: a sine
+========================================
 
-Windows of 40 points of sin(2 pi x / 40) go in, the next point comes out; fed back 40 times, the
-network draws a whole period that it has never seen. Run it: python examples/sine.py [folder]
+Windows of 40 points of sin(2 pi x / 40) go in, the next point comes out; fed back 40 times, the network draws a whole
+period that it has never seen.
+
+Run it: ``python examples/sine.py [folder]``
 """
 
 import sys
