@@ -22,11 +22,12 @@ CELLS: dict[str, Any] = {
     "LSTM": "LSTM",
     "GRU": "GRU",
     "RNN": "RNN",
+    "SLSTM": {"type": "SLSTM", "num_heads": 2},
     "options": {"type": "LSTM", "peephole": True, "layer_norm": True, "initial_state": "learned", "proj_size": 3},
     "stack": ["GRU", {"type": "LSTM", "coupled_gates": True}],
     "learned stack": {"type": "Stack", "cells": ["LSTM", "RNN"], "initial_state": "learned"},
 }
-SIZES: dict[str, Any] = {"stack": [5, 3], "learned stack": 4}
+SIZES: dict[str, Any] = {"SLSTM": 4, "stack": [5, 3], "learned stack": 4}
 
 AUTOREGRESSIVE = ("recursive", "seq2seq", "deepar")
 NETWORKS = ("steps", *AUTOREGRESSIVE)

@@ -9,10 +9,10 @@ from typing import Any
 from torch import nn
 
 from unrolled.forecast.config import Config, cells_of, is_stack
-from unrolled.layers import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell, Stack
+from unrolled.layers import GRU, LSTM, RNN, SLSTM, GRUCell, LSTMCell, RNNCell, SLSTMCell, Stack
 
-LAYERS: dict[str, Any] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN}
-CELLS: dict[str, Any] = {"LSTM": LSTMCell, "GRU": GRUCell, "RNN": RNNCell}
+LAYERS: dict[str, Any] = {"LSTM": LSTM, "GRU": GRU, "RNN": RNN, "SLSTM": SLSTM}
+CELLS: dict[str, Any] = {"LSTM": LSTMCell, "GRU": GRUCell, "RNN": RNNCell, "SLSTM": SLSTMCell}
 """The layers' cells, of which a `Stack` is made."""
 
 NONLINEARITIES = ("activation", "recurrent_activation", "nonlinearity")
