@@ -43,10 +43,8 @@ from protocols import (
 
 from unrolled import Forecaster
 from unrolled.data.panel import Panel
-from unrolled.data.windows import Places
-from unrolled.forecast.fitted import Fitted, Gatherers, said_by
+from unrolled.forecast.fitted import Fitted
 
-AT_ONCE = 1024  # windows forecast in one go
 WIDTH = 120  # of a table that is not printed on a terminal
 METRICS = ("MASE", "sMAPE", "OWA", "MSE", "MAE")
 
@@ -118,15 +116,11 @@ def etth1_row(folder: Path, h: int, window: int, settings: Mapping[str, Any], va
 
 
 def rolling_errors(fitted: Fitted, panel: Panel, begin: int) -> Iterator[np.ndarray]:
-    """Yield the (N, h) errors of every window whose future lies in the rows from `begin` on, some at a time."""
-    h, gatherers = fitted.config.h, Gatherers(panel, fitted.features, fitted.transform)
-    ahead = np.arange(begin, panel.lengths.min() - h + 1)
-    series = np.repeat(np.arange(len(panel)), len(ahead))
-    positions = (panel.offsets[:-1, None] + ahead).ravel()
-    for some in range(0, len(series), AT_ONCE):
-        places = Places(series[some : some + AT_ONCE], positions[some : some + AT_ONCE])
-        forecasts = fitted.reading(said_by(fitted.members, gatherers, places)).values
-        yield forecasts - panel.values[places.positions[:, None] + np.arange(h)]
+    """Yield the (S, h) errors at every cutoff from row `begin` on; at each nothing is known of what comes after it."""
+    h, length = fitted.config.h, int(panel.lengths.min())
+    for cutoff in range(begin, length - h + 1):
+        truth = panel.values[panel.offsets[:-1, None] + cutoff + np.arange(h)]
+        yield fitted.forecast(panel.drop_last(length - cutoff)).values - truth
 
 
 def show(title: str, columns: Sequence[str], rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -58,10 +58,19 @@ def test_every_choice_that_shapes_the_forecast_is_said_with_its_reason() -> None
     assert _choose(48, "h", 900).reasons == (
         "season=24: the season of hourly series",
         "network='segments': the window is read in pieces of the season, 24 steps",
-        "scaling='last': a forecast goes on from the last value",
         "input_size=168: 7 seasons, as far as the series allow",
-        "max_steps=500: 685 windows, 128 a step",
+        "scaling='last_series': a forecast goes on from the last value; the series' own spread is the unit",
+        "dropout=0.5: of windows side by side there are fewer than 500, soon learnt by heart",
+        "max_steps=1500: 685 windows, 128 a step",
     )
+
+
+def test_many_windows_side_by_side_need_less_dropout_and_have_their_own_spread() -> None:
+    config = _choose(48, "h", *[900] * 124).config  # four windows and horizons in each
+    assert (config.scaling, config.dropout) == ("last_series", 0.5)
+    config = _choose(48, "h", *[900] * 125).config
+    assert (config.scaling, config.dropout) == ("last", 0.1)
+    assert _choose(48, "h", 900, network="steps").config.dropout == 0.0
 
 
 def test_what_is_given_is_kept_and_not_spoken_of() -> None:
@@ -85,7 +94,9 @@ def test_deepar_learns_a_distribution() -> None:
     assert _choose(4, "h", 900, network="deepar").config.loss == "student_t"
 
 
-@pytest.mark.parametrize(("lengths", "steps"), [((300,), 500), ((900,) * 100, 3210), ((900,) * 5000, 10_000)])
+@pytest.mark.parametrize(
+    ("lengths", "steps"), [((300,), 1500), ((900,) * 100, 1605), ((900,) * 200, 6421), ((900,) * 5000, 10_000)]
+)
 def test_each_window_is_seen_a_few_times(lengths: tuple[int, ...], steps: int) -> None:
     assert _choose(48, "h", *lengths).config.max_steps == steps
 

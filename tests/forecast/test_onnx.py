@@ -55,7 +55,7 @@ def _agree(found: np.ndarray, expected: np.ndarray, spread: float = 1.0) -> None
 
 KINDS: list[dict[str, Any]] = [
     {"network": "steps", "scaling": "robust", "cell": "GRU"},
-    {"network": "steps", "scaling": "seasonal", "decoder": "recursive"},
+    {"network": "steps", "scaling": "last_series", "decoder": "recursive"},
     {"network": "steps", "scaling": "series", "cell": {"type": "LSTM", "peephole": True}},
     {"network": "steps", "scaling": "mean", "pooling": "attention", "cell": ["GRU", "LSTM"]},
     {"network": "steps", "scaling": "none", "cell": {"type": "LSTM", "layer_norm": True}, "loss": "normal"},

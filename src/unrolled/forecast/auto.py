@@ -18,10 +18,16 @@ from unrolled.forecast.config import COUNTS, Config
 PIECES = 6
 """A window of `segments` has at least so many pieces, if its season can be divided into them."""
 
-PASSES = 6
+PASSES, PASSES_OF_FEW = 6, 3
 """How often each window is drawn, on average, where the number of steps is left open."""
 
-LEAST_STEPS, MOST_STEPS = 500, 10_000
+FEW = 500
+"""Of fewer windows side by side `segments` learns the noise by heart; more dropout and fewer passes prevent that."""
+
+LEAST_STEPS = {"segments": 1500}
+"""Fewer steps than that leave a network unfinished, however few the windows are; others: 500."""
+
+MOST_STEPS = 10_000
 
 LOOKS = 20
 """A training looks at the validation windows so many times; the rate falls meanwhile, and with it the noise."""
@@ -40,7 +46,7 @@ class Choice:
 def choose(config: Config, freq: Frequency, lengths: NDArray[np.int64]) -> Choice:
     """Fill in what the settings leave open for series of these (S,) lengths."""
     choosing = _Choosing(config, freq, lengths)
-    steps = (choosing.season, choosing.network, choosing.loss_and_scaling, choosing.window, choosing.network_size)
+    steps = (choosing.season, choosing.network, choosing.window, choosing.loss_and_scaling, choosing.network_size)
     for step in (*steps, choosing.training):
         step()
     return Choice(choosing.config, tuple(choosing.reasons))
@@ -88,6 +94,10 @@ class _Choosing:
         self.fill("", loss={"deepar": "student_t", "segments": "mase"}.get(config.network, "mae"))
         if self.config.loss in COUNTS:
             self.fill("counts are divided by their mean size, and 0 stays 0", scaling="mean")
+        elif self._few():
+            self.fill(
+                "a forecast goes on from the last value; the series' own spread is the unit", scaling="last_series"
+            )
         elif config.network == "segments":
             self.fill("a forecast goes on from the last value", scaling="last")
         else:
@@ -109,6 +119,8 @@ class _Choosing:
     def network_size(self) -> None:
         """The defaults of each network."""
         segments = self.config.network == "segments"
+        if self._few():
+            self.fill(f"of windows side by side there are fewer than {FEW}, soon learnt by heart", dropout=0.5)
         self.fill("", hidden_size=128 if segments else 64, dropout=0.1 if segments else 0.0)
         self.fill("", learning_rate=3e-3 if segments else 1e-2, average=0.99 if segments else 0.0)
 
@@ -116,10 +128,15 @@ class _Choosing:
         """Each window is seen a few times."""
         config = self.config
         windows = int(np.maximum(self.lengths - (config.input_size or 1) - config.h + 1, 0).sum())
-        wanted = PASSES * windows // config.batch_size
-        steps = min(max(wanted, LEAST_STEPS), MOST_STEPS)
+        wanted = (PASSES_OF_FEW if self._few() else PASSES) * windows // config.batch_size
+        steps = min(max(wanted, LEAST_STEPS.get(config.network, 500)), MOST_STEPS)
         self.fill(f"{windows:,} windows, {config.batch_size} a step", max_steps=steps)
         self.fill("", val_every=max(1, (self.config.max_steps or steps) // LOOKS))
+
+    def _few(self) -> bool:
+        """Whether `segments` has so few windows to learn from that it would learn them by heart."""
+        span = (self.config.input_size or 1) + self.config.h
+        return self.config.network == "segments" and int((self.lengths // span).sum()) < FEW
 
     def _longest(self) -> int:
         return int(self.lengths.max())

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from unrolled.forecast.inputs import Inputs
-from unrolled.forecast.scaling import divisible, location_and_scale
+from unrolled.forecast.scaling import OF_SERIES, divisible, location_and_scale
 
 IntArray = NDArray[np.int64]
 
@@ -180,10 +180,12 @@ class Gatherer:
     def _location_and_scale(
         self, series_R: Int64[Tensor, "R"], past_RT: Float64[Tensor, "R T"], seen_RT: Bool[Tensor, "R T"]
     ) -> tuple[Float64[Tensor, "R 1"], Float64[Tensor, "R 1"]]:
-        if self.scaling == "series":
-            location_S, scale_S = self._series_scales
-            return location_S[series_R][:, None], scale_S[series_R][:, None]
-        return location_and_scale(self.scaling, past_RT, seen_RT, self.season)
+        if self.scaling not in OF_SERIES:
+            return location_and_scale(self.scaling, past_RT, seen_RT)
+        mean_S, spread_S = self._series_scales
+        return location_and_scale(
+            self.scaling, past_RT, seen_RT, (mean_S[series_R][:, None], spread_S[series_R][:, None])
+        )
 
     @cached_property
     def _series_scales(self) -> tuple[Float64[Tensor, "S"], Float64[Tensor, "S"]]:

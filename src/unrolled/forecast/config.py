@@ -12,11 +12,11 @@ import numpy as np
 from unrolled.errors import ConfigError, Problems, did_you_mean
 
 Network = Literal["auto", "steps", "segments", "seq2seq", "deepar"]
-Cell = Literal["LSTM", "GRU", "RNN"]
+Cell = Literal["LSTM", "GRU", "RNN", "SLSTM"]
 Decoder = Literal["direct", "recursive"]
 Pooling = Literal["last", "attention"]
 Channels = Literal["independent", "joint"]
-Scaling = Literal["auto", "none", "standard", "robust", "last", "seasonal", "mean", "revin", "series"]
+Scaling = Literal["auto", "none", "standard", "robust", "last", "mean", "revin", "series", "last_series"]
 Transform = Literal["none", "log", "boxcox"]
 Loss = Literal[
     "auto",
@@ -82,21 +82,21 @@ class Config:
         network: "steps" reads the window step by step; "segments" in pieces of a season, and forecasts them in
             parallel; "seq2seq" has a decoder start from the encoder's states; "deepar" feeds back samples of the
             distribution it learns. "auto" chooses from frequency and lengths; `notes` say what and why.
-        cell: "LSTM", "GRU" or "RNN"; or a dict of its type and options, such as {"type": "LSTM", "peephole": True},
-            any that the layer of that name takes; or a list of those, one per layer, alone or with options of all
-            layers, {"type": "Stack", "cells": [...], "zoneout": 0.1}. The (first) type names the forecast's column.
+        cell: "LSTM", "GRU", "RNN" or "SLSTM"; or a dict of its type and the options of the layer of that name, such as
+            {"type": "LSTM", "peephole": True}; or a list of those, one per layer, alone or with options of all layers,
+            {"type": "Stack", "cells": [...], "zoneout": 0.1}. The (first) type names the forecast's column.
         hidden_size: units per layer; a list gives each layer its own. Default: 64, 128 for "segments".
         num_layers: recurrent layers.
         dropout: share of a layer's outputs dropped before the next layer, in training; of "segments" also of what
-            the head reads. Default: 0, 0.1 for "segments".
+            the head reads. Default: 0; for "segments" 0.1, or 0.5 where there are few windows.
         decoder: of "steps": "direct" gives all h steps at once; "recursive" one step, fed back h times.
         pooling: of "steps" and "seq2seq": what the head reads of the encoder, "last" its last output, "attention" a
             weighted mean of all of them besides.
         segment: of "segments": steps in one piece. Default: a season, or the part of one that divides it best.
         scaling: what is taken out of each window and put back: "none", "standard" (mean, standard deviation),
-            "robust" (median, interquartile range), "last" (last value, standard deviation), "seasonal" (last value,
-            mean size of the change from one season to the next), "mean" (divides by the mean size), "revin"
-            ("standard", then a learnt gain and offset) or "series" ("standard" over the whole series). "auto" chooses.
+            "robust" (median, interquartile range), "last" (last value, standard deviation), "mean" (divides by the
+            mean size), "revin" ("standard", then a learnt gain and offset), "series" ("standard" over the whole
+            series) or "last_series" (last value, standard deviation of the whole series). "auto" chooses.
         transform: of the values before anything else: "log" (of 1 + y), "boxcox" (its exponent is estimated).
 
     Training:

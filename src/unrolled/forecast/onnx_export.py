@@ -13,10 +13,12 @@ import copy
 import json
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Any, Final
@@ -34,12 +36,15 @@ from unrolled.forecast.fitted import Fitted, Member, median_of, window
 from unrolled.forecast.inputs import Inputs
 from unrolled.forecast.intervals import check_levels, conformal
 from unrolled.forecast.losses import Loss, SpreadLoss, loss_of
-from unrolled.forecast.scaling import location_and_scale
+from unrolled.forecast.scaling import OF_SERIES, location_and_scale
 from unrolled.forecast.transforms import LARGEST, Transform
 
 OPSET: Final = 18
 
 SCHEMA: Final = "unrolled-forecaster-onnx/1"
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""What makes a terminal change colours."""
 
 
 def export(
@@ -55,6 +60,16 @@ def export(
             that can't be exported.
     """
     whole = _Whole(fitted, _shares(fitted, level, quantiles)).eval()
+    with drafted_file(
+        path
+    ) as draft:  # before the export, which takes a while, it is known that the file can be written
+        program = _exported(whole)
+        program.model.metadata_props.update(_facts(fitted, whole))
+        program.save(draft, external_data=False)
+
+
+def _exported(whole: _Whole) -> torch.onnx.ONNXProgram:
+    """Return the module as PyTorch's exporter translates it."""
     given = whole.example()
     with _quietly():
         try:
@@ -72,9 +87,7 @@ def export(
         except Exception as failed:
             raise ConfigError(f"This forecaster can't be exported to ONNX: {_reason(failed)}") from failed
     assert program is not None
-    program.model.metadata_props.update(_facts(fitted, whole))
-    with drafted_file(path) as draft:
-        program.save(draft, external_data=False)
+    return program
 
 
 def _shares(fitted: Fitted, level: Sequence[float] | None, quantiles: Sequence[float] | None) -> tuple[float, ...]:
@@ -193,11 +206,8 @@ class _Reader(nn.Module):
     def forward(self, values_RT: Tensor, covariates: dict[str, Tensor]) -> _Said:
         """Return what the network says of the ends of the series."""
         steps, scaling = window(self.config), self.config.scaling
-        whole = location_and_scale("standard", values_RT, ~values_RT.isnan()) if scaling == "series" else None
-
-        def measure(past: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-            return whole or location_and_scale(scaling, past, seen, self.config.season or 1)
-
+        whole = location_and_scale("standard", values_RT, ~values_RT.isnan()) if scaling in OF_SERIES else None
+        measure = partial(location_and_scale, scaling, series=whole)
         last_R1 = _last_seen(values_RT[..., None], values_RT.shape[1])[..., 0].nan_to_num(0.0)
         past_NWF, location_R1, scale_R1 = scaled(_last(values_RT, steps), last_R1, steps, self.channels, measure)
         inputs = Inputs(past_NWF, *self._covariates(past_NWF, covariates))
@@ -335,4 +345,5 @@ def _reason(failed: BaseException) -> str:
         if isinstance(cause, KernelError):
             return str(cause)
         cause = cause.__cause__ or cause.__context__
-    return f"PyTorch's exporter says: {str(failed).strip().splitlines()[0]}"
+    words = _COLOURS.sub("", str(failed)).strip()
+    return f"PyTorch's exporter says: {words.splitlines()[0] if words else type(failed).__name__}"

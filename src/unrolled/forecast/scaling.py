@@ -1,4 +1,4 @@
-"""Scaling per window: what is taken out of each window before the network and put back after it.
+"""Scaling: what is taken out of each window before the network and put back after it.
 
 With it, series of any level and spread share one network. Shapes: N windows, T past steps.
 """
@@ -16,25 +16,34 @@ Seen = Bool[Tensor, "N T"]
 PerWindow = Float64[Tensor, "N 1"]
 
 
+OF_SERIES = ("series", "last_series")
+"""These divide by the spread of the whole series: what a window's own says of it is the same for all windows."""
+
 ROUNDING = 1e-12
 """A spread that is smaller beside the level is what float64 leaves of a constant: about a hundredth of this."""
 
 
-def location_and_scale(scaling: str, past: Past, seen: Seen, season: int = 1) -> tuple[PerWindow, PerWindow]:
+def location_and_scale(
+    scaling: str, past: Past, seen: Seen, series: tuple[PerWindow, PerWindow] | None = None
+) -> tuple[PerWindow, PerWindow]:
     """Return what to subtract and what to divide by, from the observed past of each window.
 
     Args:
-        scaling: "none", "standard" (and "revin", which is that before the network), "robust", "last", "seasonal" or
-            "mean".
+        scaling: "none", "standard" (and "revin", which is that before the network), "robust", "last", "mean", or one
+            of `OF_SERIES`.
         past: (N, T) values; anything where `seen` is False.
         seen: (N, T) True where a value was observed.
-        season: steps in a season, for "seasonal".
+        series: (N, 1) mean and (N, 1) standard deviation of the series that each window is of, as `divisible` gives
+            them; for `OF_SERIES`.
 
     Returns:
         (N, 1) location and (N, 1) scale. The scale of a constant window is its size, or 1 for zeros,
         and of a window with nothing observed 1 around 0, so that dividing is always safe.
     """
-    return divisible(*_SCALINGS[scaling](past, seen, season))
+    if scaling not in OF_SERIES:
+        return divisible(*_SCALINGS[scaling](past, seen))
+    assert series is not None, "a scaling of the whole series is given that series' mean and spread"
+    return series if scaling == "series" else (_last_value(past, seen), series[1])
 
 
 def divisible(location_N1: PerWindow, scale_N1: PerWindow) -> tuple[PerWindow, PerWindow]:
@@ -45,19 +54,19 @@ def divisible(location_N1: PerWindow, scale_N1: PerWindow) -> tuple[PerWindow, P
     return location_N1, torch.where(constant_N1, fallback_N1, scale_N1)
 
 
-def _none(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
+def _none(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
     zeros_N1 = past_NT.new_zeros(past_NT.shape[0], 1)
     return zeros_N1, zeros_N1 + 1
 
 
-def _standard(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
+def _standard(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
     count_N1 = seen_NT.sum(1, keepdim=True).clamp(min=1)
     mean_N1 = torch.where(seen_NT, past_NT, 0.0).sum(1, keepdim=True) / count_N1
     centred_NT = torch.where(seen_NT, past_NT - mean_N1, 0.0)
     return mean_N1, (centred_NT.square().sum(1, keepdim=True) / count_N1).sqrt()
 
 
-def _robust(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
+def _robust(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
     # Not by nanquantile: what PyTorch exports of it gives other numbers in ONNX Runtime.
     rising_NT = torch.where(seen_NT, past_NT, float("inf")).sort(dim=1).values
     last_N1 = (seen_NT.sum(1, keepdim=True) - 1).clamp(min=0)
@@ -73,38 +82,28 @@ def _at_share(rising_NT: Past, last_N1: Int64[Tensor, "N 1"], share: float) -> P
     return torch.lerp(below_N1, above_N1, place_N1.frac())
 
 
-def _last(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
+def _last(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
+    return _last_value(past_NT, seen_NT), _standard(past_NT, seen_NT)[1]
+
+
+def _last_value(past_NT: Past, seen_NT: Seen) -> PerWindow:
     steps_T = torch.arange(1, past_NT.shape[1] + 1, device=past_NT.device)
     last_N1 = (seen_NT * steps_T).argmax(1, keepdim=True)
-    last_value_N1 = torch.where(seen_NT, past_NT, 0.0).gather(1, last_N1)
-    return last_value_N1, _standard(past_NT, seen_NT, season)[1]
+    return torch.where(seen_NT, past_NT, 0.0).gather(1, last_N1)
 
 
-def _seasonal(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
-    """Return the last value and the mean size of the change over a season: the unit that MASE measures errors in."""
-    location_N1, spread_N1 = _last(past_NT, seen_NT, season)
-    if past_NT.shape[1] <= season:
-        return location_N1, spread_N1
-    both_NT = seen_NT[:, season:] & seen_NT[:, :-season]
-    change_NT = torch.where(both_NT, past_NT[:, season:] - past_NT[:, :-season], 0.0).abs()
-    count_N1 = both_NT.sum(1, keepdim=True)
-    unit_N1 = change_NT.sum(1, keepdim=True) / count_N1.clamp(min=1)
-    return location_N1, torch.where(unit_N1 > ROUNDING * location_N1.abs(), unit_N1, spread_N1)
-
-
-def _mean(past_NT: Past, seen_NT: Seen, season: int) -> tuple[PerWindow, PerWindow]:
+def _mean(past_NT: Past, seen_NT: Seen) -> tuple[PerWindow, PerWindow]:
     """Return 0 and the mean size: what is 0 stays 0."""
     count_N1 = seen_NT.sum(1, keepdim=True).clamp(min=1)
     size_N1 = torch.where(seen_NT, past_NT, 0.0).abs().sum(1, keepdim=True) / count_N1
     return torch.zeros_like(size_N1), size_N1
 
 
-_SCALINGS: dict[str, Callable[[Past, Seen, int], tuple[PerWindow, PerWindow]]] = {
+_SCALINGS: dict[str, Callable[[Past, Seen], tuple[PerWindow, PerWindow]]] = {
     "none": _none,
     "standard": _standard,
     "robust": _robust,
     "last": _last,
-    "seasonal": _seasonal,
     "mean": _mean,
     "revin": _standard,
 }

@@ -21,7 +21,7 @@ from unrolled.forecast.inputs import Inputs
 from unrolled.forecast.intervals import Wanted
 from unrolled.forecast.losses import loss_of
 from unrolled.forecast.said import Said, hear
-from unrolled.forecast.scaling import divisible, location_and_scale
+from unrolled.forecast.scaling import OF_SERIES, divisible, location_and_scale
 from unrolled.forecast.stream_covariates import StreamCovariates
 
 FloatArray = NDArray[np.float64]
@@ -72,9 +72,9 @@ class _Reader:
         self.member, config = member, member.config
         self._window, self._loss, self._device = window(config), loss_of(config), torch.device(config.device)
         self._targets, self._together = panel.n_channels, channels_together(panel, config)
-        self._measure = partial(location_and_scale, config.scaling, season=config.season or 1)
+        self._measure = partial(location_and_scale, config.scaling)
         self._seen_1T = torch.ones(1, self._window, dtype=torch.bool)
-        self._series = _SeriesScales(values, panel.offsets) if config.scaling == "series" else None
+        self._series = _SeriesScales(values, panel.offsets) if config.scaling in OF_SERIES else None
 
     def push(self, rows: IntArray, new_N: FloatArray) -> None:
         """Take one observation of each of these rows in."""
@@ -85,7 +85,7 @@ class _Reader:
         self, rows: IntArray, at: Any, values_RL: Tensor, last_R1: Tensor, covariates: StreamCovariates | None
     ) -> Said:
         """Return what the network says of these rows."""
-        measure = self._measure if self._series is None else partial(self._series.measure, at)
+        measure = self._measure if self._series is None else partial(self._measure, series=self._series.of(at))
         past_RT = values_RL[:, -self._window :]
         if np.isnan(past_RT.numpy()).any():
             both_NTF, location_R1, scale_R1 = scaled(past_RT, last_R1, self._window, self._together, measure)
@@ -131,8 +131,8 @@ class _SeriesScales:
         self._mean_R[rows] += change_N / self._count_R[rows]
         self._squares_R[rows] += change_N * (new_N - self._mean_R[rows])
 
-    def measure(self, at: Any, past: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return location and scale of these rows; of their windows nothing."""
+    def of(self, at: Any) -> tuple[Tensor, Tensor]:
+        """Return location and scale of these rows."""
         count_R = np.maximum(self._count_R, 1)
         location_R, scale_R = (torch.from_numpy(v) for v in (self._mean_R, np.sqrt(self._squares_R / count_R)))
         return divisible(location_R[at][:, None], scale_R[at][:, None])

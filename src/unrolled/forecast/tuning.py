@@ -199,7 +199,7 @@ def default_space(base: Config, defaults: Config, panel: Panel, kept_back: int) 
     if base.network == "auto" and (defaults.season or 1) > 1 and base.input_size is None:
         space["network"] = ["steps", "segments"]
     if base.scaling == "auto" and defaults.scaling != "mean":  # which is that of counts, and the only one
-        space["scaling"] = ["standard", "robust", "last", "seasonal"]
+        space["scaling"] = ["standard", "robust", "last", "last_series"]
     if base.learning_rate is None:
         space["learning_rate"] = (rate / 5, rate * 5)
     if base.hidden_size is None and isinstance(units, int):
