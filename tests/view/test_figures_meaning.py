@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from matplotlib.patches import FancyArrowPatch
+from torch import Tensor, nn
 
 import unrolled
 from unrolled import figures
@@ -157,6 +158,24 @@ def test_a_heads_numbers_lead_to_the_models_answer(case: str, sample: int) -> No
         answer = np.moveaxis(answer, head.output.axes.index("batch"), 0)[chosen]
     answer = answer.reshape(-1, answer.shape[-1])[-1]  # of a head that reads every step, the last one's
     np.testing.assert_allclose(levels[-1].values, answer, rtol=1e-12, atol=1e-12)
+
+
+def test_a_head_that_reads_a_step_left_out_of_the_drawing_leads_from_the_ellipsis() -> None:
+    class EveryStep(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.lstm = unrolled.LSTM(3, 4, batch_first=True)
+            self.dense = nn.Linear(4, 1)
+
+        def forward(self, x: Tensor, lengths: Any) -> Tensor:
+            out: Tensor = self.dense(self.lstm(x, lengths=lengths)[0])
+            return out
+
+    drawn = figures.head(EveryStep(), torch.zeros(1, 40, 3), [30])
+    (arrow,) = [patch for patch in drawn.axes[0].patches if isinstance(patch, FancyArrowPatch)]
+    places = [{t.get_position()[0] for t in drawn.axes[0].texts if t.get_text() == step} for step in ("2", "39")]
+    before, after = map(max, places)  # a feature is called 2 too, further left
+    assert before + 20 < arrow._posA_posB[0][0] < after - 10
 
 
 def test_windows_are_those_of_the_series() -> None:

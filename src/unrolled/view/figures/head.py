@@ -270,12 +270,15 @@ class _Sheet:
         self._draw_key()
 
     def _read_columns(self, box: Box) -> list[float]:
-        """Return the middles of the columns that are read and drawn; the last one's where each is read by itself."""
+        """Return the middles of the columns that are read, the last one's where each is read by itself.
+
+        Where none of them is drawn, that of the ellipsis in their place.
+        """
         line = self.grid.columns.line
-        if self.read.every_step:
-            length = int(self.trace.lengths.values[self.sample])
-            return [box.left + line.middle(k) for k, step in enumerate(line.shown) if step < max(length, 1)][-1:]
-        return [box.left + line.middle(k) for k, step in enumerate(line.shown) if self.read.lit_TY[step].any()]
+        last = max(int(self.trace.lengths.values[self.sample]), 1) - 1
+        read = {last} if self.read.every_step else set(np.flatnonzero(self.read.lit_TY.any(axis=1)).tolist())
+        drawn = [line.middle(k) for k, step in enumerate(line.shown) if step in read]
+        return [box.left + x for x in drawn or ([line.gap_middle] if read else [])]
 
     def _draw_level(self, level: Level, bottom: float) -> list[tuple[float, float, float]]:
         """Draw a row of units; return middle, bottom and top of each."""
