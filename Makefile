@@ -1,4 +1,4 @@
-# `make demo` and `make test` need nothing but Python 3.11 or newer and, for the native kernels, a C++ compiler, for the
+# `make demo` and `make test` need nothing but Python 3.11 to 3.13 and, for the native kernels, a C++ compiler, for the
 # explorer page Node 20.19 or newer.
 PYTHON ?= python3
 BIN := .venv/bin

@@ -18,7 +18,7 @@ from torch import Tensor
 import unrolled
 from unrolled import figures
 
-HERE = Path(__file__).parent if "__file__" in globals() else Path()  # a notebook has no __file__
+HERE = Path(__file__).parent if "__file__" in globals() else Path()  # the gallery runs it without
 LENGTHS = [3, 1, 5]
 
 

@@ -91,7 +91,7 @@ def card(fitted: Fitted) -> str:
 Forecasts the next {config.h} steps of {fitted.freq.name} series from their last {fitted.longest_window}.
 
 - Network: {several}{config.network}, {config.name}, hidden_size {config.hidden_size}, {parameters:,} parameters.
-- Scaling per window: {config.scaling}. Loss: {config.loss}. Season: {config.season}.
+- Scaling: {config.scaling}. Loss: {config.loss}. Season: {config.season}.
 {trained}
 - Intervals: {_intervals(fitted)}.
 

@@ -89,7 +89,7 @@ class Forecaster:
 
     @property
     def config(self) -> Config:
-        """The settings; once fitted, with window and season filled in."""
+        """The settings; once fitted, with nothing left open."""
         return self._given if self._fitted is None else self._fitted.config
 
     @property
