@@ -146,6 +146,7 @@ def test_the_default_space_is_what_the_settings_leave_open() -> None:
     space = tuning.default_space(base, defaults, panel, 8)
     assert set(space) >= {"learning_rate", "hidden_size", "input_size", "num_layers", "dropout", "network", "scaling"}
     assert defaults.input_size in space["input_size"]
+    assert (defaults.dropout, 0.5 in space["dropout"]) == (0.5, True)
     low, high = space["learning_rate"]
     assert low < (defaults.learning_rate or 0) < high
     given = {"learning_rate": 0.02, "input_size": 8, "network": "steps", "dropout": 0.1, "scaling": "last"}

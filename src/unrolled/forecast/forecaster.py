@@ -172,7 +172,7 @@ class Forecaster:
 
         Args:
             source: series to forecast; default: those of `fit`. Others than those of `fit` are fine, at
-                the same frequency.
+                the same frequency. Give whole series: scaling="series" and "last_series" take the spread of all of it.
             level: intervals wanted, in per cent, such as [80, 95].
             quantiles: quantiles wanted, such as [0.1, 0.9], which are the ends of level 80.
             future: table of the future covariates: a row for each series and each of the h times to come.

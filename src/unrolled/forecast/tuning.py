@@ -209,7 +209,7 @@ def default_space(base: Config, defaults: Config, panel: Panel, kept_back: int) 
     if base.num_layers == 1 and not isinstance(base.hidden_size, tuple) and not isinstance(base.cell, tuple):
         space["num_layers"] = [1, 2]
     if base.dropout is None:
-        space["dropout"] = [0.0, 0.1, 0.3]
+        space["dropout"] = sorted({0.0, 0.1, 0.3, defaults.dropout or 0.0})
     return {name: values for name, values in space.items() if len(values) > 1}
 
 
