@@ -9,7 +9,7 @@ export const analysis: Record<keyof typeof English, string> = {
   'analysis.memory': '记忆长度',
   'analysis.memory.read': '对每个单元：若不再写入，细胞状态经过多少步缩小到 1/e，即 −1 除以遗忘门几何平均值的对数。',
   'analysis.memory.trust':
-    '它是这个批次各步的平均，而且只看单个单元：单元也能通过 `h` 传递信息；超过数据长度的值只是外推。',
+    '它是这一批各步的平均，而且只看单个单元：单元也能通过 `h` 传递信息；超过数据长度的值只是外推。',
   'analysis.contributions': '贡献',
   'analysis.contributions.read':
     '每一步写入细胞的内容有多少还留在最终状态中。各部分加上初始状态的剩余，恰好等于最终状态。',
@@ -17,7 +17,7 @@ export const analysis: Record<keyof typeof English, string> = {
   'analysis.gradient_flow': '梯度流',
   'analysis.gradient_flow.read': '每一步 ‖∂L/∂h_t‖ 与 ‖∂L/∂c_t‖ 的大小，L 是回答之和，没有输出头时是 `output` 之和：逆着读取的方向越来越淡，说明损失教不到远处的时间步。',
   'analysis.gradient_flow.trust':
-    '它只对这个批次、这个损失和这些权重成立；梯度小也可能是因为那一步已经学好，或本来就不重要。',
+    '它只对这一批、这个损失和这些权重成立；梯度小也可能是因为那一步已经学好，或本来就不重要。',
   'analysis.attribution': '归因',
   'analysis.attribution.read': '与基线相比，每个输入数把回答推动了多少：正值使它变大，负值使它变小。',
   'analysis.attribution.trust':

@@ -37,9 +37,9 @@ export const sentence: Record<keyof typeof English, string> = {
   'sentence.bias_ih': '{unit} 的门 `{gate}` 的输入偏置，每一步都相同：{value}。',
   'sentence.bias_hh': '{unit} 的门 `{gate}` 的循环偏置，每一步都相同：{value}。',
   'sentence.weight_hr': '隐藏单元 {column} 在投影后的 `h` 的第 {row} 个数中所占的权重，每一步都相同：{value}。',
-  'sentence.weight_peephole': '隐藏单元 {column} 的一个门对该单元细胞状态 `c` 的窥视权重，每一步都相同：{value}。',
-  'sentence.head.weight': '全连接头的输出 {row} 对其输入 {column} 的权重：{value}。',
-  'sentence.head.bias': '全连接头的输出 {row} 的偏置：{value}。',
+  'sentence.weight_peephole': '隐藏单元 {column} 的一个门对该单元细胞状态 `c` 的窥孔权重，每一步都相同：{value}。',
+  'sentence.head.weight': '输出头的输出 {row} 对其输入 {column} 的权重：{value}。',
+  'sentence.head.bias': '输出头的输出 {row} 的偏置：{value}。',
 
   'sentence.answer': '模型对样本 {sample} 的回答 {label}：{value}。',
 };

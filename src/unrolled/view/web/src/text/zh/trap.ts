@@ -13,7 +13,7 @@ export const trap: Record<keyof typeof English, string> = {
   'trap.backward_half.title': '在最后一步取反向的一半',
   'trap.backward_half.text':
     '反向从序列末尾读起：在最后一步，它只读过这一步。它的最终状态位于第 0 步，存放在 `h_n[-1]` 中。注意那只是反向的一半，正向的一半是 `h_n[-2]`。',
-  'trap.backward_half.not.one': '这个层只有一个方向。',
+  'trap.backward_half.not.one': '这一层只有一个方向。',
   'trap.backward_half.not.short': '样本 {sample} 不足两步，两个方向读到的内容相同。',
 
   'trap.reshape.title': '把 `h_n` 直接变形为每个样本一行',
@@ -26,6 +26,6 @@ export const trap: Record<keyof typeof English, string> = {
   'trap.no_lengths.title': '有填充却没有给出长度',
   'trap.no_lengths.text':
     '如果不给出长度，层会把样本 {sample} 的填充也当作数据，一直读满 {time} 步（这里第 {length} 步之后为零），最终状态就成了读完填充之后的状态。',
-  'trap.no_lengths.not.computed': '本页无法计算这个层，因此也算不出填充的影响。',
-  'trap.no_lengths.not.large': '这个层太大，不便在此顺带重新计算。',
+  'trap.no_lengths.not.computed': '本页无法计算这一层，因此也算不出填充的影响。',
+  'trap.no_lengths.not.large': '这一层太大，不便在此顺带重新计算。',
 };
