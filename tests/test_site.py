@@ -28,6 +28,13 @@ def test_links_out_of_the_docs(written: str, read: str | None) -> None:
     assert for_the_site(written) == (written if read is None else read)
 
 
+@pytest.mark.parametrize(("page", "language"), [("tutorial/1_time.zh", "zh-CN"), ("tutorial/1_time", "en")])
+def test_pages_say_their_language(page: str, language: str) -> None:
+    context = {"language": "en"}
+    runpy.run_path(str(ROOT / "docs" / "conf.py"))["say_language"](None, page, "page.html", context, None)
+    assert context == {"language": language}
+
+
 def test_fields_get_a_heading_and_other_paragraphs_none() -> None:
     with_headings = runpy.run_path(str(BUILDING / "docstrings.py"))["with_headings"]
     lines = [
