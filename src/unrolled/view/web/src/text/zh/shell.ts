@@ -21,7 +21,7 @@ export const shell: Record<keyof typeof English, string> = {
 
   'shell.levels': '层级：从数据到一个数',
   'shell.level.cube': '数据立方体',
-  'shell.level.stack': '层叠',
+  'shell.level.stack': '堆叠',
   'shell.level.step': '一步',
   'shell.level.unit': '单元',
   'shell.level.sum': '求和',
