@@ -35,7 +35,7 @@ def test_settings_cannot_be_changed() -> None:
             {"loss": "Quantil"},
             "'tweedie'; got 'Quantil'. Did you mean 'quantile'?",
         ),
-        ({"scaling": "minmax"}, "'series'; got 'minmax'."),
+        ({"scaling": "minmax"}, "'last_series'; got 'minmax'."),
         ({"hidden_size": 0}, "hidden_size is a whole number of at least 1, or a list; got 0."),
         ({"hidden_size": [20, 0]}, "hidden_size lists one width of at least 1 per layer; got [20, 0]."),
         ({"hidden_size": []}, "hidden_size lists one width of at least 1 per layer; got []."),

@@ -14,7 +14,8 @@ from unrolled import Forecaster
 from unrolled.errors import ConfigError, DataError, NotFittedError
 from unrolled.forecast.scaling import OF_SERIES
 
-SETTINGS: dict[str, Any] = {"h": 4, "input_size": 12, **QUICK, "max_steps": 4, "val_every": 2}
+# Not scaled by whole series: the scale of those is brought up to date, and equal but for rounding.
+SETTINGS: dict[str, Any] = {"h": 4, "input_size": 12, "scaling": "last", **QUICK, "max_steps": 4, "val_every": 2}
 NAN = float("nan")
 
 
@@ -39,7 +40,7 @@ NEW = {"s0": [3.1, NAN, 2.4, 2.5, 8.0], "s1": [28.0, 31.0, NAN, NAN, 33.0], "s2"
 @pytest.mark.parametrize("scaling", ["none", "standard", "robust", "last", "mean", "revin", "series", "last_series"])
 def test_each_step_is_what_predict_gives_on_the_grown_table(scaling: str) -> None:
     frame = wave_frame(3, 50)
-    model = Forecaster(**SETTINGS, scaling=scaling, season=7).fit(frame)
+    model = Forecaster(**SETTINGS | {"scaling": scaling}, season=7).fit(frame)
     stream = model.stream()
     for count in range(1, 6):
         found = stream.step(np.array([values[count - 1] for values in NEW.values()]), level=[80])
