@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import runpy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -13,8 +12,8 @@ import torch
 from safetensors.numpy import load_file
 
 import unrolled
+from example_runs import FOLDER, run, run_with_names
 
-FOLDER = Path(__file__).parents[1] / "examples"
 EXAMPLES = sorted(FOLDER.glob("*.py"))
 
 
@@ -24,34 +23,21 @@ def test_an_example_fits_on_a_page(path: Path) -> None:
 
 
 def test_sine_is_continued_to_within_a_thousandth(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    sine = runpy.run_path(str(FOLDER / "sine.py"))
-    assert sine["main"](tmp_path) < 1e-3
-    assert (tmp_path / "sine.png").stat().st_size > 10_000
+    assert run("sine", tmp_path) < 1e-3
     assert "Test MSE over 40 recursive steps" in capsys.readouterr().out
 
 
 def test_a_replaced_model_has_the_same_losses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    example = runpy.run_path(str(FOLDER / "speed_up_my_model.py"))
-    before, after = example["main"](tmp_path)
+    before, after = run("speed_up_my_model", tmp_path)
     assert after == pytest.approx(before, abs=5e-3)
     assert before[-1] < 0.6 < before[0]
-    assert (tmp_path / "speed_up_my_model.png").stat().st_size > 10_000
     assert "unrolled: loss" in capsys.readouterr().out
-
-
-def run(name: str, folder: Path, *pictures: str) -> tuple[Any, dict[str, Any]]:
-    """Run an example as a program does; return what its main returns, and its names."""
-    example = runpy.run_path(str(FOLDER / f"{name}.py"))
-    result = example["main"](folder)
-    for picture in (name, *pictures):
-        assert (folder / f"{picture}.png").stat().st_size > 10_000
-    return result, example
 
 
 def test_shapes_has_every_argument_and_torch_has_the_same_shapes(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    every, example = run("shapes", tmp_path)
+    every, example = run_with_names("shapes", tmp_path)
     arguments = {*inspect.signature(unrolled.LSTM).parameters, *unrolled.LayerOptions.__annotations__} - {"options"}
     assert {name for name, _ in example["VALUES"]} == arguments
     values = {f"{name}={value!r}": (name, value) for name, value in example["VALUES"]}
@@ -74,7 +60,7 @@ def test_shapes_has_every_argument_and_torch_has_the_same_shapes(
 
 
 def test_the_data_cube_holds_every_number_of_the_table_once(tmp_path: Path) -> None:
-    found, example = run("data_cube", tmp_path, "data_cube_batch_first")
+    found, example = run_with_names("data_cube", tmp_path, "data_cube_batch_first")
     cities, dates = sorted(example["CITIES"]), sorted(found["table"]["date"].unique())
     for _, row in found["table"].iterrows():
         cell = found["cube"][cities.index(row["city"]), dates.index(row["date"])]
@@ -86,7 +72,7 @@ def test_the_data_cube_holds_every_number_of_the_table_once(tmp_path: Path) -> N
 
 
 def test_batches_are_two_windows_and_one_and_are_learned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (shapes, losses, guessed), example = run("batches", tmp_path)
+    (shapes, losses, guessed), example = run_with_names("batches", tmp_path)
     assert shapes == [(2, 2, 5), (1, 2, 5)] * example["EPOCHS"]
     assert guessed == "CDE"
     assert losses[-1] < 0.1 < 1 < losses[0]
@@ -96,7 +82,7 @@ def test_batches_are_two_windows_and_one_and_are_learned(tmp_path: Path, capsys:
 def test_the_old_way_with_ragged_batches_has_the_same_numbers(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (old, new), _ = run("ragged", tmp_path, "ragged_second")
+    (old, new), _ = run_with_names("ragged", tmp_path, "ragged_second")
     for theirs, ours in zip(old, new, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-12)
     assert [tuple(output.shape) for output, _, _ in new] == [(3, 3, 5), (2, 3, 5)]
@@ -108,7 +94,7 @@ def test_the_old_way_with_ragged_batches_has_the_same_numbers(
 
 
 def test_heads_read_every_step_or_the_last(tmp_path: Path) -> None:
-    found, example = run("regression_head", tmp_path, "regression_head_every", "regression_head_last")
+    found, example = run_with_names("regression_head", tmp_path, "regression_head_every", "regression_head_last")
     (steps, of_steps), (last, of_last) = found["every step"], found["last step"]
     assert (steps, last) == ((3, 24), (3,))
     assert max(of_steps, of_last) < 0.05
@@ -118,7 +104,7 @@ def test_heads_read_every_step_or_the_last(tmp_path: Path) -> None:
 
 
 def test_cells_and_tensorflows_weights_give_the_layers_outputs(tmp_path: Path) -> None:
-    (output, of_cells, pairs), _ = run("stacked_widths", tmp_path)
+    (output, of_cells, pairs), _ = run_with_names("stacked_widths", tmp_path)
     torch.testing.assert_close(of_cells, output, rtol=0, atol=1e-6)
     assert tuple(output.shape) == (3, 5, 30)
     assert len(pairs) == 5

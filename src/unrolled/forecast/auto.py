@@ -24,8 +24,8 @@ PASSES, PASSES_OF_FEW = 6, 3
 FEW = 500
 """Of fewer windows side by side `segments` learns the noise by heart; more dropout and fewer passes prevent that."""
 
-LEAST_STEPS = {"segments": 1500}
-"""Fewer steps than that leave a network unfinished, however few the windows are; others: 500."""
+LEAST_STEPS, LEAST_STEPS_OF_SEGMENTS = 500, 1500
+"""Fewer steps than that leave a network unfinished, however few the windows are."""
 
 MOST_STEPS = 10_000
 
@@ -129,7 +129,8 @@ class _Choosing:
         config = self.config
         windows = int(np.maximum(self.lengths - (config.input_size or 1) - config.h + 1, 0).sum())
         wanted = (PASSES_OF_FEW if self._few() else PASSES) * windows // config.batch_size
-        steps = min(max(wanted, LEAST_STEPS.get(config.network, 500)), MOST_STEPS)
+        least = LEAST_STEPS_OF_SEGMENTS if config.network == "segments" else LEAST_STEPS
+        steps = min(max(wanted, least), MOST_STEPS)
         self.fill(f"{windows:,} windows, {config.batch_size} a step", max_steps=steps)
         self.fill("", val_every=max(1, (self.config.max_steps or steps) // LOOKS))
 

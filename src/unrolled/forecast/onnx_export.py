@@ -60,9 +60,8 @@ def export(
             that can't be exported.
     """
     whole = _Whole(fitted, _shares(fitted, level, quantiles)).eval()
-    with drafted_file(
-        path
-    ) as draft:  # before the export, which takes a while, it is known that the file can be written
+    # The draft comes first: that a file can't be written is told before the export, which takes a while.
+    with drafted_file(path) as draft:
         program = _exported(whole)
         program.model.metadata_props.update(_facts(fitted, whole))
         program.save(draft, external_data=False)
